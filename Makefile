@@ -1,0 +1,52 @@
+# make run, test, lint, bench or gpu: each builds what it needs from the lock by itself, once:
+# the stamp .venv/ready-SUM is named after the lock's checksum.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready-$(shell cksum < requirements.lock | cut -d ' ' -f 1)
+GPU_BIN := .venv-gpu/bin
+GPU_READY := .venv-gpu/ready-$(shell cksum < requirements-gpu.txt | cut -d ' ' -f 1)
+
+NEEDS_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, $(1)))' 2>/dev/null \
+	|| { echo "This needs Python 3.$(1) or later: name one with PYTHON=/path/to/python3.12."; exit 2; }
+NEEDS_VENV = $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+	|| { echo "$(PYTHON) cannot make virtual environments: install its venv package (Debian: apt install python3-venv)."; exit 2; }
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench gpu
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
+
+run: $(READY) ## the main experiment: babble with objects, learn, report (ten minutes on a laptop)
+	$(BIN)/python -m experiments.babble --config=configs/babble.py:laptop --workdir=runs/babble
+
+test: $(READY) ## the tests, without the slow ones
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## ruff, pyright and the import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: $(READY) ## ratios against peers, written to benchmarks/results/
+	$(BIN)/python -m benchmarks.run
+
+gpu: $(GPU_READY) ## the main experiment on an NVIDIA GPU, in an environment of its own
+	@$(GPU_BIN)/python -c 'import jax; jax.devices("gpu")' 2>/dev/null \
+		|| { echo "JAX sees no NVIDIA GPU here: 'make run' works without one."; exit 2; }
+	$(GPU_BIN)/python -m experiments.babble --config=configs/babble.py:gpu --workdir=runs/babble-gpu
+
+$(READY):
+	@$(call NEEDS_PYTHON,11)
+	@$(NEEDS_VENV)
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@rm -f .venv/ready-* && touch $@
+
+$(GPU_READY):
+	@$(call NEEDS_PYTHON,12)
+	@$(NEEDS_VENV)
+	$(PYTHON) -m venv .venv-gpu
+	$(GPU_BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-gpu.txt
+	@rm -f .venv-gpu/ready-* && touch $@
