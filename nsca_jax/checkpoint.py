@@ -1,0 +1,251 @@
+"""Saving and restoring a run's state: the only file that knows orbax.
+
+    save(folder, step, state)            write beside, check, rename; keep the last two
+    restore(folder, template)            the newest good one: (state, step)
+    latest(folder)                       its step, or None
+    save_weights / load_weights          a small pretrained tree in one file, without pickle
+
+A checkpoint is a folder `step_000000042` with orbax's `state/` and a `manifest.json` that holds the
+shape and type of every leaf and a CRC-32 of every file, so that a truncated or altered checkpoint
+is noticed. Typed PRNG keys come back as the same typed keys. States hold arrays, keys and plain
+numbers; the tree's structure comes from the template.
+"""
+
+import json
+import logging
+import os
+import shutil
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from orbax.checkpoint import v1 as orbax
+
+KEEP = 2
+MAX_WEIGHTS_BYTES = 5_000_000
+_READ_BYTES = 1 << 24
+_log = logging.getLogger(__name__)
+
+
+class CheckpointError(RuntimeError):
+    """No checkpoint can be restored; the message says which, where and why."""
+
+
+def save(folder: str | Path, step: int, state: Any) -> None:
+    """Write `state` as the checkpoint of `step` (>= 0) and delete all but the newest two.
+
+    A reader sees the whole checkpoint or none. A checkpoint of the same step is replaced.
+    Raises OSError if the folder cannot be written.
+    """
+    folder = Path(folder).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
+    named = _named_leaves(state)
+    leaves = {name: _storable(leaf) for name, leaf in named.items() if np.size(leaf)}
+    beside = folder / f".writing_{step:09d}"
+    beside.mkdir()
+    with _quick():
+        orbax.save(beside / "state", leaves)
+    manifest = {
+        "step": step,
+        "leaves": {name: _kind(leaf) for name, leaf in named.items()},
+        "keys": {name: jax.random.key_impl(leaf) for name, leaf in named.items() if _is_key(leaf)},
+        "files": {name: _crc32(beside / name) for name in _files(beside)},
+    }
+    with open(beside / "manifest.json", "w") as file:
+        json.dump(manifest, file)
+        file.flush()
+        os.fsync(file.fileno())
+    final = _path(folder, step)
+    if final.exists():
+        final.rename(folder / f".replaced_{step:09d}")
+    beside.rename(final)
+    _sweep(folder)
+    for old in steps(folder)[:-KEEP]:
+        shutil.rmtree(_path(folder, old))
+
+
+def restore(folder: str | Path, template: Any) -> tuple[Any, int]:
+    """Read the newest good checkpoint: `(state, step)`.
+
+    `template` gives structure, shapes, types and placement: a state of the same run, or
+    `jax.eval_shape` of it. A damaged checkpoint is skipped with a logged warning. Raises
+    CheckpointError if none is left, or if the checkpoint is of another structure (not skipped:
+    an older one would not fit either).
+    """
+    folder = Path(folder).resolve()
+    damage = []
+    for step in reversed(steps(folder)):
+        path = _path(folder, step)
+        found = _damage(path)
+        if found is None:
+            if damage:
+                _log.warning("%s; going on from the one before it, step %d", damage[-1], step)
+            return _read(path, template), step
+        damage.append(f"checkpoint {path} is damaged ({found})")
+    raise CheckpointError("; ".join(damage) or f"no checkpoint in {folder}")
+
+
+def latest(folder: str | Path) -> int | None:
+    """Step of the newest checkpoint, damaged or not; None where there is none."""
+    return max(steps(folder), default=None)
+
+
+def steps(folder: str | Path) -> list[int]:
+    """Steps of the checkpoints in `folder`, ascending."""
+    return sorted(int(path.name[5:]) for path in Path(folder).glob("step_" + "[0-9]" * 9))
+
+
+def save_weights(path: str | Path, tree: Any, header: dict[str, Any]) -> None:
+    """Write a small tree of arrays and a JSON header (config, scores, origin) as one .npz file.
+
+    Raises ValueError where a leaf's type is not NumPy's own or the file would pass 5 MB.
+    """
+    path = Path(path)
+    arrays = {name: np.asarray(leaf) for name, leaf in _named_leaves(tree).items()}
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biuf":
+            raise ValueError(f"weights {name}: type {array.dtype} cannot be stored")
+    text = json.dumps(header, allow_nan=False).encode()
+    beside = path.with_name(f".{path.name}.writing.npz")
+    np.savez_compressed(beside, **{"header": np.frombuffer(text, np.uint8), **arrays})
+    if (size := beside.stat().st_size) > MAX_WEIGHTS_BYTES:
+        beside.unlink()
+        raise ValueError(f"weights {path} would take {size} bytes; at most {MAX_WEIGHTS_BYTES}")
+    beside.replace(path)
+
+
+def load_weights(path: str | Path, template: Any) -> tuple[Any, dict[str, Any]]:
+    """Read what `save_weights` wrote: `(tree, header)`, the tree in the template's structure.
+
+    Raises CheckpointError if the file is damaged or does not fit, FileNotFoundError without one.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = json.loads(arrays.pop("header").tobytes())
+    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError) as error:
+        raise CheckpointError(f"weights {path} are damaged ({error})") from error
+    _refuse_misfit(path, {name: _kind(array) for name, array in arrays.items()}, template)
+    leaves = [jax.numpy.asarray(arrays[name]) for name in _named_leaves(template)]
+    return jax.tree.unflatten(jax.tree.structure(template), leaves), header
+
+
+def _read(path: Path, template: Any) -> Any:
+    manifest = json.loads((path / "manifest.json").read_text())
+    _refuse_misfit(path, manifest["leaves"], template)
+    named = _named_leaves(template)
+    wanted = {name: _abstract(leaf) for name, leaf in named.items() if np.size(leaf)}
+    stored = orbax.load(path / "state", wanted)
+    keys = manifest["keys"]
+    leaves = [_like(stored.get(name), leaf, keys.get(name)) for name, leaf in named.items()]
+    return jax.tree.unflatten(jax.tree.structure(template), leaves)
+
+
+def _named_leaves(tree: Any) -> dict[str, Any]:
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+
+def _is_key(leaf: Any) -> bool:
+    return hasattr(leaf, "dtype") and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _kind(leaf: Any) -> list[Any]:
+    """`[shape, type]` of a leaf; a plain number counts as the array JAX would make of it."""
+    if not hasattr(leaf, "dtype"):
+        return [[], str(jax.numpy.result_type(leaf))]
+    return [list(leaf.shape), str(leaf.dtype)]
+
+
+def _storable(leaf: Any) -> jax.Array | np.ndarray:
+    if _is_key(leaf):
+        return jax.random.key_data(leaf)
+    return leaf if isinstance(leaf, jax.Array) else np.asarray(leaf)
+
+
+def _abstract(leaf: Any) -> Any:
+    """What orbax shall read for this leaf of the template, and onto which device."""
+    if _is_key(leaf):
+        leaf = jax.eval_shape(jax.random.key_data, leaf)
+    elif not isinstance(leaf, jax.Array | jax.ShapeDtypeStruct):
+        return np.asarray(leaf)
+    sharding = getattr(leaf, "sharding", None)
+    sharding = sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+
+def _like(stored: Any, leaf: Any, implementation: str | None) -> Any:
+    if stored is None:  # orbax stores no array without elements
+        return jax.numpy.zeros(leaf.shape, leaf.dtype)
+    if implementation is not None:
+        return jax.random.wrap_key_data(stored, impl=implementation)
+    if isinstance(leaf, bool | int | float):
+        return type(leaf)(stored.item())
+    return stored
+
+
+def _refuse_misfit(path: Any, stored: dict[str, list[Any]], template: Any) -> None:
+    wanted = {name: _kind(leaf) for name, leaf in _named_leaves(template).items()}
+    for name in sorted(stored.keys() | wanted.keys()):
+        if stored.get(name) != wanted.get(name):
+            raise CheckpointError(
+                f"{path} does not fit this program: {name} is {_tell(stored.get(name))} there "
+                f"and {_tell(wanted.get(name))} here"
+            )
+
+
+def _tell(kind: list[Any] | None) -> str:
+    return "absent" if kind is None else f"{kind[1]}{kind[0]}"
+
+
+def _damage(path: Path) -> str | None:
+    """The first difference between a checkpoint's files and its manifest, or None."""
+    try:
+        files = json.loads((path / "manifest.json").read_text())["files"]
+    except (OSError, ValueError, KeyError) as error:
+        return f"manifest.json: {error}"
+    for name, crc in files.items():
+        if not (path / name).is_file():
+            return f"{name} is missing"
+        if _crc32(path / name) != crc:
+            return f"{name}: its checksum differs"
+    return None
+
+
+def _files(path: Path) -> list[str]:
+    return sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
+
+
+def _crc32(path: Path) -> int:
+    crc = 0
+    with open(path, "rb") as file:
+        while block := file.read(_READ_BYTES):
+            crc = zlib.crc32(block, crc)
+    return crc
+
+
+def _path(folder: Path, step: int) -> Path:
+    return folder / f"step_{step:09d}"
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what an interrupted save left behind, putting back what it had moved aside."""
+    for left in folder.glob(".replaced_*"):
+        final = _path(folder, int(left.name[len(".replaced_") :]))
+        if final.exists():
+            shutil.rmtree(left)
+        else:
+            left.rename(final)
+    for left in folder.glob(".writing_*"):
+        shutil.rmtree(left)
+
+
+def _quick() -> orbax.Context:
+    # float noise barely compresses, and compressing takes longer than writing
+    context = orbax.Context()
+    context.array.saving.use_compression = False
+    return context
