@@ -1,0 +1,194 @@
+"""What will come of it: one skill on one object, from the spawn's senses to the state at rest.
+
+A residual MLP reads the situation once; a light cell then unrolls K knots of motion, each a
+ballistic step from the state predicted before (priors/physics.py) corrected by a residual; a head
+reads off the outcome. Everything is predicted as mean and log-variance of standardised targets.
+An ensemble is a stack of members: Lakshminarayanan et al. (2017).
+
+Shapes: B batch, E members, K knots, M = MOTION, D features, O = OUTCOMES.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from nsca_jax import types
+from nsca_jax.models import normalise
+from nsca_jax.priors import physics
+
+OUTCOME_SIZES = {
+    "displacement": 3,
+    "rotation": 3,
+    "sound": types.SOUND_BANDS,
+    "touch": 6,
+    "broken": 1,
+    "image": types.VISUAL_CODE,
+}
+OUTCOMES = sum(OUTCOME_SIZES.values())
+CENTROID_Z, SPREAD_Z = 3, 6  # where the visual code holds height and vertical spread, in metres
+MEMORY = 2 * len(types.PROPERTIES)
+STATE_LIMIT = 10.0  # standard deviations; keeps an untrained roll-out from running away
+LOG_VARIANCE_LOW, LOG_VARIANCE_HIGH = -7.0, 3.0
+RAW0 = physics.initial_raw(0.9)
+ZERO = nn.initializers.zeros
+
+
+@struct.dataclass
+class Situation:
+    """What a member knows before the act, for rows [B]."""
+
+    features: jax.Array  # [B, D] standardised senses
+    visual_code: jax.Array  # [B, V] as sensed, metres: the prior needs the height
+    skill: jax.Array  # [B] int32
+    parameters: jax.Array  # [B, 4] in [-1, 1]
+    memory: jax.Array  # [B, 10] own estimates of the properties and known-flags
+
+
+@struct.dataclass
+class Prediction:
+    """Gaussian over standardised targets; an ensemble puts E in front."""
+
+    motion_mean: jax.Array  # [B, K, M]
+    motion_log_variance: jax.Array  # [B, K, M]
+    outcome_mean: jax.Array  # [B, O]
+    outcome_log_variance: jax.Array  # [B, O]
+    weight: jax.Array  # [B] trust in the gravity prior
+    penalty: jax.Array  # [B] price of the prior's correction, to be added to the loss
+
+
+def feature_vector(spawn: types.Observation) -> jax.Array:
+    """The senses at the spawn but for the image: [..., 32] = visual code, touch, proprioception."""
+    touch = spawn.touch_N.reshape(*spawn.touch_N.shape[:-2], 6)
+    return jnp.concatenate([spawn.visual_code, touch, spawn.proprio], -1)
+
+
+def outcome_vector(outcome: types.Outcome) -> jax.Array:
+    """Outcome -> [..., O], in the order of OUTCOME_SIZES."""
+    touch = outcome.touch_peak_N.reshape(*outcome.touch_peak_N.shape[:-2], 6)
+    parts = [outcome.displacement_m, outcome.rotation_rad, outcome.sound, touch]
+    return jnp.concatenate([*parts, outcome.broken[..., None], outcome.image_code], -1)
+
+
+def split_outcome(vector: jax.Array) -> dict[str, jax.Array]:
+    """[..., O] -> {name: [..., size]}, the inverse of `outcome_vector`."""
+    sizes = list(OUTCOME_SIZES.values())
+    edges = [sum(sizes[: i + 1]) for i in range(len(sizes) - 1)]
+    return dict(zip(OUTCOME_SIZES, jnp.split(vector, edges, -1), strict=True))
+
+
+def action_features(skill: jax.Array, parameters: jax.Array) -> jax.Array:
+    """[...] and [..., 4] -> [..., 26]: skill, parameters, products, the direction's circle."""
+    onehot = jax.nn.one_hot(skill, len(types.SKILLS))
+    products = (onehot[..., :, None] * parameters[..., None, :]).reshape(*skill.shape, -1)
+    angle_rad = jnp.pi * parameters[..., types.SKILL_PARAMETERS.index("direction")]
+    circle = jnp.stack([jnp.sin(angle_rad), jnp.cos(angle_rad)], -1)
+    return jnp.concatenate([onehot, parameters, products, circle], -1)
+
+
+def floor_displacement(visual_code: jax.Array, reach: jax.Array) -> jax.Array:
+    """How far an object can sink before it rests on the table at z = 0.
+
+    Args:
+        visual_code: [..., V], metres.
+        reach: [] how many vertical spreads the object reaches below its visible centroid.
+
+    Returns:
+        [...] metres, never positive.
+    """
+    lowest_m = visual_code[..., CENTROID_Z] - reach * visual_code[..., SPREAD_Z]
+    return jnp.minimum(-lowest_m, 0.0)
+
+
+def soft_clip(raw: jax.Array) -> jax.Array:
+    """Bounds a log-variance with gradients that never vanish outright: Chua et al. (2018), PETS."""
+    below = LOG_VARIANCE_HIGH - jax.nn.softplus(LOG_VARIANCE_HIGH - raw)
+    return LOG_VARIANCE_LOW + jax.nn.softplus(below - LOG_VARIANCE_LOW)
+
+
+class Trunk(nn.Module):
+    """[B, inputs] -> context [B, width] by pre-normalised residual blocks."""
+
+    width: int
+    blocks: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = nn.Dense(self.width)(x)
+        for _ in range(self.blocks):
+            x = x + nn.Dense(self.width)(nn.silu(nn.LayerNorm()(x)))
+        return nn.silu(nn.LayerNorm()(x))
+
+
+class KnotCell(nn.Module):
+    """One knot: z and drive [B, latent], motion [B, M] -> z, residual, log-variance."""
+
+    latent: int
+
+    @nn.compact
+    def __call__(self, z: jax.Array, drive: jax.Array, motion: jax.Array):
+        seen = jnp.concatenate([nn.LayerNorm()(z), motion], -1)
+        z = z + nn.Dense(self.latent)(nn.silu(drive + nn.Dense(self.latent)(seen)))
+        head = nn.Dense(2 * types.MOTION, kernel_init=ZERO)(z)
+        residual, log_variance = jnp.split(head, 2, -1)
+        return z, residual, soft_clip(log_variance)
+
+
+def ballistic_knot(
+    motion: jax.Array, dt_s: float, floor_m: jax.Array, statistics: normalise.Statistics, knot: int
+) -> jax.Array:
+    """The prior's next motion, standardised as knot `knot`: [B, M] in SI units -> [B, M]."""
+    displacement, rotation, velocity = jnp.split(motion, 3, -1)
+    displacement, velocity = physics.ballistic_step(displacement, velocity, dt_s, floor_m)
+    moved = jnp.concatenate([displacement, rotation, velocity], -1)
+    return (moved - statistics.mean[knot]) / normalise.std(statistics)[knot]
+
+
+class OutcomeModel(nn.Module):
+    """One member of the ensemble.
+
+    `use_action=False` is the control that must fail: it sees neither skill nor parameters.
+    """
+
+    width: int = 192
+    blocks: int = 3
+    latent: int = 64
+    knot_dt_s: float = 0.2
+    use_action: bool = True
+
+    @nn.compact
+    def __call__(self, situation: Situation, statistics: normalise.Statistics) -> Prediction:
+        """Predicts for rows [B]; `statistics` are those of the motion targets, [K, M]."""
+        action = action_features(situation.skill, situation.parameters) * float(self.use_action)
+        inputs = jnp.concatenate([situation.features, action, situation.memory], -1)
+        context = Trunk(self.width, self.blocks)(inputs)
+        raw = self.param("raw", nn.initializers.constant(RAW0), ())
+        gate = nn.Dense(1, kernel_init=ZERO, use_bias=False, name="gate")(context)[..., 0]
+        weight = physics.gated_weight(raw, gate)
+        z, motion, log_variance, residual = self.unroll(situation, statistics, context, weight)
+        seen = jnp.concatenate([context, z, motion[..., -1, :]], -1)
+        head = nn.Dense(2 * OUTCOMES, kernel_init=ZERO)(seen)
+        outcome_mean, outcome_raw = jnp.split(head, 2, -1)
+        price = jnp.mean(physics.blend_penalty(residual, raw, RAW0), -1)
+        penalty = price + physics.gate_penalty(gate)
+        outcome_log_variance = soft_clip(outcome_raw)
+        return Prediction(motion, log_variance, outcome_mean, outcome_log_variance, weight, penalty)
+
+    def unroll(self, situation, statistics, context, weight):
+        """K knots from rest: final z [B, latent]; mean, log-variance, residual [B, K, M]."""
+        reach = self.param("reach", nn.initializers.constant(2.0), ())
+        floor_m = floor_displacement(situation.visual_code, reach)
+        clock = self.param("clock", nn.initializers.normal(0.1), (types.KNOTS, self.latent))
+        drive = nn.Dense(self.latent, name="drive")(context)
+        cell = KnotCell(self.latent)
+        rows = context.shape[:-1]
+        z, motion = jnp.zeros((*rows, self.latent)), jnp.zeros((*rows, types.MOTION))
+        scale, seen, knots = normalise.std(statistics), motion, []
+        for knot in range(types.KNOTS):
+            prior = ballistic_knot(motion, self.knot_dt_s, floor_m, statistics, knot)
+            z, residual, log_variance = cell(z, drive + clock[knot], seen)
+            mean = physics.blend(prior, residual, weight[..., None])
+            seen = jnp.clip(mean, -STATE_LIMIT, STATE_LIMIT)
+            motion = seen * scale[knot] + statistics.mean[knot]
+            knots.append((mean, log_variance, residual))
+        return z, *(jnp.stack(parts, -2) for parts in zip(*knots, strict=True))
