@@ -48,7 +48,7 @@ def save(folder: str | Path, step: int, state: Any) -> None:
     beside = folder / f".writing_{step:09d}"
     beside.mkdir()
     with _quick():
-        orbax.save(beside / "state", leaves)
+        orbax.save(str(beside / "state"), leaves)
     manifest = {
         "step": step,
         "leaves": {name: _kind(leaf) for name, leaf in named.items()},
@@ -139,7 +139,7 @@ def _read(path: Path, template: Any) -> Any:
     _refuse_misfit(path, manifest["leaves"], template)
     named = _named_leaves(template)
     wanted = {name: _abstract(leaf) for name, leaf in named.items() if np.size(leaf)}
-    stored = orbax.load(path / "state", wanted)
+    stored = orbax.load(str(path / "state"), wanted)
     keys = manifest["keys"]
     leaves = [_like(stored.get(name), leaf, keys.get(name)) for name, leaf in named.items()]
     return jax.tree.unflatten(jax.tree.structure(template), leaves)
@@ -151,7 +151,7 @@ def _named_leaves(tree: Any) -> dict[str, Any]:
 
 
 def _is_key(leaf: Any) -> bool:
-    return hasattr(leaf, "dtype") and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return hasattr(leaf, "dtype") and jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _kind(leaf: Any) -> list[Any]:
