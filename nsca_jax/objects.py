@@ -24,7 +24,7 @@ RANGES = {
     "contact_stiffness": (1e4, 6e4),
     "damping_ratio": (0.02, 0.7),
     "friction": (0.1, 1.5),
-    "fragility_Ns": (1e-3, math.inf),
+    "fragility_Ns": (1e-3, 1e3),  # or .inf: never breaks
     "rgb": (0.0, 1.0),
 }
 SIZES = {  # per shape: (what, bounds) of every entry of size_m
@@ -110,7 +110,12 @@ def _row(entry: Any, index: int, where: str) -> dict[str, Any]:
     row["rgb"] = _colour(entry["rgb"], where)
     for field in RANGES:
         if field != "rgb":
-            row[field] = _number(entry[field], RANGES[field], f"{where}: {field}")
+            unbreakable = field == "fragility_Ns" and entry[field] == math.inf
+            row[field] = (
+                math.inf
+                if unbreakable
+                else _number(entry[field], RANGES[field], f"{where}: {field}", _allowed(field))
+            )
     return row
 
 
@@ -120,7 +125,7 @@ def _size(value: Any, shape: str, where: str) -> list[float]:
         layout = ", ".join(what for what, _ in entries)
         raise ObjectError(f"{where}: size_m of a {shape} must be [{layout}] in m, got {value!r}.")
     sizes = [
-        _number(v, bounds, f"{where}: size_m {what}")
+        _number(v, bounds, f"{where}: size_m {what}", _range(bounds))
         for v, (what, bounds) in zip(value, entries, strict=True)
     ]
     return sizes + [0.0] * (3 - len(sizes))
@@ -130,27 +135,23 @@ def _colour(value: Any, where: str) -> list[float]:
     if not isinstance(value, list) or len(value) != 3:
         raise ObjectError(f"{where}: rgb must be {_allowed('rgb')}, got {value!r}.")
     return [
-        _number(v, RANGES["rgb"], f"{where}: rgb {what}")
+        _number(v, RANGES["rgb"], f"{where}: rgb {what}", _range(RANGES["rgb"]))
         for v, what in zip(value, ("red", "green", "blue"), strict=True)
     ]
 
 
-def _number(value: Any, bounds: tuple[float, float], where: str) -> float:
-    """A number within the bounds; nan never is, inf only where the upper bound is inf."""
+def _number(value: Any, bounds: tuple[float, float], where: str, needs: str) -> float:
+    """A number within the bounds, which nan and the infinities never are."""
     low, high = bounds
     if isinstance(value, str) and _EXPONENT_NUMBER.fullmatch(value):
         value = float(value)
-    allowed = f"must be {_range(bounds)}, got {value!r}"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ObjectError(f"{where}: must be a number, {_range(bounds)}, got {value!r}.")
-    if not low <= value <= high:
-        raise ObjectError(f"{where}: {allowed}.")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ObjectError(f"{where} must be {needs}, got {value!r}.")
     return float(value)
 
 
 def _range(bounds: tuple[float, float]) -> str:
-    low, high = bounds
-    return f"at least {low:g} (.inf: never)" if high == math.inf else f"from {low:g} to {high:g}"
+    return f"a number from {bounds[0]:g} to {bounds[1]:g}"
 
 
 def _allowed(field: str) -> str:
@@ -162,7 +163,8 @@ def _allowed(field: str) -> str:
         return "[radius], [radius, half_length] or [hx, hy, hz] in m"
     if field == "rgb":
         return "[red, green, blue], each from 0 to 1"
-    return f"a number {_range(RANGES[field])}"
+    never = ", or .inf (never breaks)" if field == "fragility_Ns" else ""
+    return _range(RANGES[field]) + never
 
 
 def _suggestion(field: Any) -> str:
