@@ -1,7 +1,6 @@
 """`metrics.jsonl`: one line of JSON a log step, `{"step": 3, "loss": [0.2, 0.3], ...}`."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,16 +22,14 @@ def read(path: str | Path) -> tuple[list[dict[str, Any]], int]:
 
     Raises ValueError where any other line is no JSON, FileNotFoundError without the file.
     """
-    lines = Path(path).read_text(encoding="utf-8", errors="replace").split("\n")
+    *lines, rest = Path(path).read_text(encoding="utf-8", errors="replace").split("\n")
     records = []
-    for number, line in enumerate(lines[:-1], start=1):
+    for number, line in enumerate(lines, start=1):
         try:
             records.append(json.loads(line))
         except json.JSONDecodeError as error:
-            if number == len(lines) - 1 and not lines[-1]:
-                return records, 1  # the newline of a torn write reached the disk, its text did not
             raise ValueError(f"{path}, line {number}: {error}") from error
-    return records, int(bool(lines[-1]))
+    return records, int(bool(rest))
 
 
 def column(records: list[dict[str, Any]], name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -40,14 +37,3 @@ def column(records: list[dict[str, Any]], name: str) -> tuple[np.ndarray, np.nda
     having = [record for record in records if name in record]
     steps = np.asarray([record["step"] for record in having])
     return steps, np.asarray([record[name] for record in having], dtype=float)
-
-
-def keep_until(path: str | Path, step: int) -> None:
-    """Drops the lines past `step`, which a run that resumes there will write again."""
-    if not Path(path).exists():
-        return
-    records, _ = read(path)
-    beside = Path(path).with_suffix(".writing")
-    kept = [json.dumps(record) + "\n" for record in records if record["step"] <= step]
-    beside.write_text("".join(kept), encoding="utf-8")
-    os.replace(beside, path)

@@ -1,0 +1,218 @@
+"""A run and its folder: what an experiment may do with files while it works.
+
+config.json  metrics.jsonl  checkpoints/  result.json  figures/  report.html
+resume.json   seconds worked so far, and how long metrics.jsonl was at each checkpoint
+.lock         held while a run works here
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments._config import BadInput
+from experiments._progress import Progress
+from nsca_jax import checkpoint
+from nsca_jax.reports import metrics, results
+from nsca_jax.reports.plain import plain
+
+
+class Finished(Exception):
+    """The folder holds the finished run that was asked for."""
+
+
+class Interrupted(Exception):
+    """The run stopped and saved because the user, or the system, asked it to."""
+
+
+class Run:
+    """What `main(config, run)` gets. Opening one raises BadInput or Finished (see `launch`)."""
+
+    def __init__(self, name: str, workdir: Path, config: Mapping[str, Any]):
+        self.name = name
+        self.workdir = workdir
+        self.config = plain(config)
+        self.config_hash = results.config_hash(config)
+        self.signal = 0  # the first signal received, or 0
+        self._progress = Progress()
+        self._saved = ""
+        self._lock = _lock(workdir)
+        self._claim()
+        self._resume = _read_json(workdir / "resume.json") or {"wall_s": 0.0, "metrics_bytes": {}}
+        self._cut_metrics(max(self._resume["metrics_bytes"].values(), default=0))
+        self._started = time.monotonic()
+
+    @property
+    def stopping(self) -> bool:
+        """True once asked to stop: finish the chunk, save, then `raise run.interrupted()`."""
+        return self.signal != 0
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds worked, over all parts of an interrupted run."""
+        return self._resume["wall_s"] + time.monotonic() - self._started
+
+    def log(self, step: int, figures: Mapping[str, Any]) -> None:
+        """One line of metrics.jsonl; ValueError where a number is not finite (None is allowed)."""
+        metrics.append(self.workdir / "metrics.jsonl", step, figures)
+
+    def progress(self, done: float, total: float, unit: str, /, **figures: float | str) -> None:
+        """How far the run is, with rate, time left and figures."""
+        self._progress.tell(done, total, unit, **figures)
+
+    def say(self, text: str) -> None:
+        """Prints a line for the user."""
+        self._progress.say(text)
+
+    def save(self, step: int, state: Any, name: str = "") -> None:
+        """Checkpoints `state`, the whole state after `step`; `name` tells parts of a run apart."""
+        path = self.workdir / "metrics.jsonl"
+        length = path.stat().st_size if path.exists() else 0
+        lengths = {**self._resume["metrics_bytes"], f"{name}:{step}": length}
+        _write_json(self.workdir / "resume.json", {"wall_s": self.wall_s, "metrics_bytes": lengths})
+        checkpoint.save(self.workdir / "checkpoints" / name, step, state)
+        self._resume["metrics_bytes"] = lengths
+        self._saved = f"saved at step {step}"
+
+    def restore(self, template: Any, name: str = "") -> Any | None:
+        """The last saved state, in the structure of `template`; None where nothing was saved.
+
+        What was logged after that state is dropped: the run will log it again.
+        """
+        folder = self.workdir / "checkpoints" / name
+        if checkpoint.latest(folder) is None:
+            return None
+        state, step = checkpoint.restore(folder, template)
+        self._cut_metrics(self._resume["metrics_bytes"].get(f"{name}:{step}", 0))
+        self.say(f"{self.workdir}: going on{' with ' + name if name else ''} from step {step}")
+        return state
+
+    def write_arrays(self, path: Path, arrays: Mapping[str, Any]) -> None:
+        """Writes arrays by name as one .npz file, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.writing.npz")
+        plain_arrays: dict[str, Any] = {key: np.asarray(value) for key, value in arrays.items()}
+        np.savez_compressed(beside, **plain_arrays)
+        beside.replace(path)
+
+    def save_weights(self, name: str, tree: Any, **header: Any) -> Path:
+        """Writes a small tree of arrays as `workdir/NAME.npz`, with the config in its header."""
+        path = self.workdir / f"{name}.npz"
+        origin = {"experiment": self.name, "config": self.config, **plain(header)}
+        checkpoint.save_weights(path, tree, origin)
+        return path
+
+    def interrupted(self) -> Interrupted:
+        """The exception to raise once `stopping` and saved."""
+        return Interrupted(self._saved or "nothing was saved yet")
+
+    def result(
+        self, criteria: Sequence[Mapping[str, Any]], seeds: Sequence[int], **more: Any
+    ) -> dict[str, Any]:
+        """What `main` returns: `reports.results.build` for this run (see there for `more`)."""
+        return results.build(
+            self.name,
+            criteria,
+            seeds,
+            config_hash=self.config_hash,
+            wall_s=self.wall_s,
+            **more,
+        )
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Writes result.json: from then on the run counts as finished."""
+        results.write(self.workdir / "result.json", result)
+
+    def _claim(self) -> None:
+        """Takes the folder for this config, or says why not."""
+        stored = _read_json(self.workdir / "config.json")
+        if stored is None:
+            _write_json(self.workdir / "config.json", self.config)
+            return
+        if stored != self.config:
+            raise BadInput(
+                f"{self.workdir} holds a run of another config: {_differences(stored, self.config)}"
+                "; give another --workdir, or delete it."
+            )
+        done = _read_json(self.workdir / "result.json")
+        if done is not None and done.get("config_hash") == self.config_hash:
+            raise Finished(
+                f"{self.workdir} is finished ({'passed' if done['passed'] else 'not passed'}): "
+                "delete it or give another --workdir to run again."
+            )
+
+    def _cut_metrics(self, length: int) -> None:
+        path = self.workdir / "metrics.jsonl"
+        if path.exists() and path.stat().st_size > length:
+            os.truncate(path, length)
+
+
+def _lock(workdir: Path) -> Any:
+    """Holds the folder until the process ends; raises BadInput if another run holds it."""
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        file = open(workdir / ".lock", "w")  # noqa: SIM115 - held open for the process's life
+    except OSError as error:
+        raise BadInput(f"--workdir={workdir} cannot be written: {error.strerror}.") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise BadInput(
+            f"another run is working in {workdir}: wait for it or give another --workdir."
+        ) from error
+    return file
+
+
+def check_disk(workdir: Path, needed_gb: float) -> None:
+    """Raises BadInput where the disk under `workdir` has less than `needed_gb` (1e9 bytes) free."""
+    free_gb = shutil.disk_usage(workdir).free / 1e9
+    if free_gb < needed_gb:
+        raise BadInput(
+            f"{workdir} needs about {needed_gb:g} GB and its disk has {free_gb:.1f} GB free: "
+            "make room or give another --workdir."
+        )
+
+
+def exit_status(number: int) -> int:
+    """What a shell reports of a process that a signal ended: 130 or 143."""
+    return 128 + signal.Signals(number)
+
+
+def _differences(stored: Any, wanted: Any) -> str:
+    there, here = _flat(stored), _flat(wanted)
+    names = [name for name in sorted(there | here) if there.get(name) != here.get(name)]
+    told = [
+        f"{n} is {there.get(n, 'absent')} there and {here.get(n, 'absent')} here" for n in names
+    ]
+    return ", ".join(told)
+
+
+def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        return {prefix[:-1]: tree}
+    out: dict[str, Any] = {}
+    for name, value in tree.items():
+        out |= _flat(value, f"{prefix}{name}.")
+    return out
+
+
+def _read_json(path: Path) -> Any | None:
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadInput(f"{path} is damaged ({error}): delete it, or the whole folder.") from error
+
+
+def _write_json(path: Path, value: Any) -> None:
+    beside = path.with_name(f".{path.name}.writing")
+    beside.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    beside.replace(path)
