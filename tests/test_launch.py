@@ -1,0 +1,301 @@
+"""The launcher, with a tiny experiment in a process of its own."""
+
+import errno
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from experiments import _launch
+from experiments._progress import Progress, duration
+from nsca_jax.reports import metrics, results
+
+ROOT = Path(__file__).parents[1]
+
+EXPERIMENT = '''"""A tiny experiment that counts."""
+
+import time
+
+import jax
+import jax.numpy as jnp
+
+from experiments._launch import BadInput, launch
+from nsca_jax.reports.results import criterion
+
+
+def check(config):
+    if config.steps < 1:
+        raise ValueError(f"--config.steps={config.steps}: it must be 1 or more.")
+
+
+def main(config, run):
+    state = run.restore({"step": 0, "total": jnp.zeros(())}) or {"step": 0, "total": jnp.zeros(())}
+    run.log(0, {"devices": len(jax.devices())})
+    for step in range(state["step"] + 1, config.steps + 1):
+        time.sleep(config.sleep_s)
+        state = {"step": step, "total": state["total"] + step}
+        run.log(step, {"total": state["total"]})
+        run.save(step, state)
+        run.progress(step, config.steps, "steps", total=float(state["total"]))
+        if run.stopping:
+            raise run.interrupted()
+    if config.learner.width == 13:
+        raise BadInput("width 13 is unlucky.")
+    total = float(state["total"])
+    made = criterion("sum", "adds up", [total], config.learner.threshold, ">=")
+    return run.result([made], [0])
+
+
+if __name__ == "__main__":
+    launch("tiny", main, check)
+'''
+
+CONFIG = '''"""Tiny."""
+
+from ml_collections import config_dict
+
+PRESETS = ("laptop", "paper")
+
+
+def get_config(preset="laptop"):
+    config = config_dict.ConfigDict()
+    config.steps = 3 if preset == "laptop" else 300
+    config.sleep_s = 0.0
+    config.arms = ("a", "b")
+    config.verbose = False
+    config.host_devices = 1
+    config.disk_gb = 0.0
+    config.learner = config_dict.ConfigDict(dict(width=4, threshold=6.0))
+    return config
+'''
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "tiny.py").write_text(CONFIG)
+    (tmp_path / "tiny.py").write_text(EXPERIMENT)
+    return tmp_path
+
+
+def start(place, *arguments):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    environment["JAX_COMPILATION_CACHE_DIR"] = str(place / "cache")
+    return subprocess.Popen(
+        [sys.executable, "tiny.py", *arguments],
+        cwd=place,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def call(place, monkeypatch, capsys):
+    """Runs the experiment in this process: (exit status, standard output and error)."""
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(_launch, "_set_up_jax", lambda host_devices: None)
+    monkeypatch.setattr(_launch, "_listen", lambda run: None)
+    names = runpy.run_path("tiny.py")
+    monkeypatch.setattr(sys.modules["__main__"], "__doc__", names["__doc__"])
+
+    def run_it(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tiny.py", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            _launch.launch("tiny", names["main"], names["check"])
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return run_it
+
+
+def run(place, *arguments):
+    process = start(place, *arguments)
+    out, err = process.communicate(timeout=120)
+    assert "Traceback" not in err, err
+    return process.returncode, out, err
+
+
+def wait_for(process, path, text):
+    while process.poll() is None:
+        if path.exists() and text in path.read_text():
+            return
+        time.sleep(0.1)
+    raise AssertionError(process.communicate()[1])
+
+
+def read_result(place, workdir="runs/tiny"):
+    return results.read(place / workdir / "result.json")
+
+
+def test_a_run_from_start_to_finish_and_not_again(place):
+    status, out, _ = run(place, "--config.host_devices=2")
+    assert status == 0
+    assert "passed  sum: 6 (>= 6)" in out
+    assert "result: runs/tiny/result.json" in out
+    result = read_result(place)
+    config = json.loads((place / "runs/tiny/config.json").read_text())
+    assert config["steps"] == 3
+    assert result["config_hash"] == results.config_hash(config)
+    records, dropped = metrics.read(place / "runs/tiny/metrics.jsonl")
+    assert dropped == 0
+    assert records[0]["devices"] == 2
+    assert [r["total"] for r in records[1:]] == [1, 3, 6]
+    status, out, _ = run(place, "--config.host_devices=2")
+    assert status == 0
+    assert "runs/tiny is finished (passed): delete it or give another --workdir" in out
+
+
+def test_a_failed_criterion_exits_1_and_says_which(place, call):
+    status, out, _ = call("--config.learner.threshold=7", "--workdir=runs/other")
+    assert status == 1
+    assert "FAILED  sum: 6 (>= 7)" in out
+    assert not read_result(place, "runs/other")["passed"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("--config.stepz=3", ["--config.stepz", "did you mean steps?"]),
+        ("--config.learner.widht=3", ["did you mean learner.width?"]),
+        ("--config.steps=2.5", ["it takes a whole number, such as 3"]),
+        ("--config.steps=0", ["it must be 1 or more"]),
+        ("--config.sleep_s=nan", ["a finite number"]),
+        ("--config.verbose=perhaps", ["true or false"]),
+        ("--config.learner=3", ["is a group: give one of threshold, width"]),
+        ("--config.steps", ["needs a value"]),
+        ("--config=configs/tiny.py:papr", ["no preset 'papr' (did you mean paper?)", "laptop"]),
+        ("--config=configs/nothing.py", ["is no file", "configs/tiny.py"]),
+        ("--wrkdir=x", ["did you mean --workdir?"]),
+        ("surplus", ["'surplus' is not an argument"]),
+        ("--config.disk_gb=1e9", ["GB free"]),
+        ("--workdir=tiny.py/below", ["--workdir=tiny.py/below cannot be written"]),
+        ("--config.learner.width=13", ["width 13 is unlucky."]),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_2(call, argument, words):
+    status, out, err = call(argument)
+    assert status == 2, err
+    assert all(word in err for word in words), err
+    assert "passed" not in out
+
+
+def test_help_teaches(place, call):
+    status, out, _ = call("--help")
+    assert status == 0
+    for word in ("A tiny experiment that counts.", "laptop, paper", "learner.width", "example:"):
+        assert word in out
+    assert not (place / "runs").exists()
+
+
+def test_overrides_keep_their_type(place, call):
+    call("--config.arms=x,y,z", "--config.verbose=true", "--config.learner.threshold=1")
+    config = json.loads((place / "runs/tiny/config.json").read_text())
+    assert config["arms"] == ["x", "y", "z"]
+    assert config["verbose"] is True
+    assert config["learner"]["threshold"] == 1.0
+
+
+def test_another_config_in_the_same_workdir_is_refused(place, call):
+    call()
+    status, _, err = call("--config.steps=4", "--config.learner.width=5")
+    assert status == 2
+    assert "learner.width is 4 there and 5 here, steps is 3 there and 4 here" in err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_resumed_and_the_same_as_unbroken(place, number, code):
+    slow = ("--config.steps=20", "--config.sleep_s=0.2", "--config.learner.threshold=210")
+    process = start(place, *slow)
+    wait_for(process, place / "runs/tiny/metrics.jsonl", '"step": 3')
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "the same command goes on" in err
+    assert not (place / "runs/tiny/result.json").exists()
+    with open(place / "runs/tiny/metrics.jsonl", "a") as file:
+        file.write('{"step": 99, "total": 0}\n{"torn')  # logged after the save, and cut short
+    status, _, err = run(place, *slow)
+    assert status == 0
+    assert "going on from step" in err
+    records, dropped = metrics.read(place / "runs/tiny/metrics.jsonl")
+    totals = [record["total"] for record in records if "total" in record]
+    assert totals == [step * (step + 1) / 2 for step in range(1, 21)]
+    assert dropped == 0
+    assert read_result(place)["wall_s"] > 4.0  # both parts count
+
+
+def test_a_second_signal_stops_at_once(place):
+    process = start(place, "--config.steps=5", "--config.sleep_s=30")
+    wait_for(process, place / "runs/tiny/metrics.jsonl", "devices")
+    process.send_signal(signal.SIGINT)
+    line = process.stderr.readline() if process.stderr else ""
+    assert "once more to stop at once" in line
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 130
+
+
+def test_a_full_disk_and_a_damaged_checkpoint_are_one_sentence(place, call, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "runs/tiny/metrics.jsonl")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(metrics, "append", full)
+        status, _, err = call()
+    assert status == 1
+    assert (
+        err == "cannot write runs/tiny/metrics.jsonl: No space left on device; what was saved "
+        "is kept.\n"
+    )
+    assert call()[0] == 0
+    (place / "runs/tiny/result.json").unlink()
+    for manifest in place.rglob("manifest.json"):
+        manifest.write_text("{}")
+    status, _, err = call()
+    assert status == 1
+    assert "step_000000003 is damaged" in err
+    assert "Delete runs/tiny/checkpoints to start over." in err
+
+
+def test_two_runs_in_one_workdir(place):
+    process = start(place, "--config.steps=5", "--config.sleep_s=30")
+    wait_for(process, place / "runs/tiny/metrics.jsonl", "devices")
+    status, _, err = run(place, "--config.steps=5", "--config.sleep_s=30")
+    process.kill()
+    process.communicate(timeout=10)
+    assert status == 2
+    assert "another run is working in runs/tiny" in err
+
+
+def test_progress_plain_and_live(monkeypatch, capsys):
+    now = [0.0]
+    plain = Progress(sys.stderr, clock=lambda: now[0])
+    for done in range(0, 101, 5):
+        now[0] = done / 2
+        plain.tell(done, 100, "steps", skill=0.5, arm="main")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 6  # one each 10 s, and the last
+    assert lines[1] == " 20 %  20 of 100 steps  2/s  40 s left  skill 0.5  arm main"
+    assert lines[-1].startswith("100 %  100 of 100 steps  2/s  skill")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    live = Progress(sys.stderr, clock=lambda: now[0])
+    live.tell(1, 2, "steps")
+    live.say("hello")
+    live.tell(2, 2, "steps")
+    shown = capsys.readouterr().err
+    assert shown.startswith("\r")
+    assert "\rhello\n" in shown
+    assert shown.endswith("\n")
+
+
+def test_durations():
+    told = [duration(s) for s in (9.4, 125, 7500)]
+    assert told == ["9 s", "2 min 05 s", "2 h 05 min"]
