@@ -54,7 +54,7 @@ RATTLE_DECAY_per_s = 15.0  # of the noise: loose parts go on rattling
 class Modes:
     """How an object rings; computed once an object."""
 
-    frequency_Hz: jax.Array  # noqa: N815 - [..., MODES]; the unit's own case
+    frequency_Hz: jax.Array  # [..., MODES]
     decay_per_s: jax.Array  # [..., MODES] of the amplitude
     amplitude: jax.Array  # [..., MODES] sqrt(W) of radiated sound per N s of impulse
 
