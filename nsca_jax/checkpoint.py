@@ -11,6 +11,7 @@ is noticed. Typed PRNG keys come back as the same typed keys. States hold arrays
 numbers; the tree's structure comes from the template.
 """
 
+import errno
 import json
 import logging
 import os
@@ -38,13 +39,14 @@ def save(folder: str | Path, step: int, state: Any) -> None:
     """Write `state` as the checkpoint of `step` (>= 0) and delete all but the newest two.
 
     A reader sees the whole checkpoint or none. A checkpoint of the same step is replaced.
-    Raises OSError if the folder cannot be written.
+    Raises OSError if the folder cannot be written or its disk has no room.
     """
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
     named = _named_leaves(state)
     leaves = {name: _storable(leaf) for name, leaf in named.items() if np.size(leaf)}
+    _refuse_full_disk(folder, sum(leaf.nbytes for leaf in leaves.values()))
     beside = folder / f".writing_{step:09d}"
     beside.mkdir()
     with _quick():
@@ -242,6 +244,13 @@ def _sweep(folder: Path) -> None:
             left.rename(final)
     for left in folder.glob(".writing_*"):
         shutil.rmtree(left)
+
+
+def _refuse_full_disk(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:  # told here: what orbax raises half-way is no OSError
+        why = f"a checkpoint takes {needed / 1e9:.2f} GB and the disk has {free / 1e9:.2f} GB free"
+        raise OSError(errno.ENOSPC, why, str(folder))
 
 
 def _quick() -> orbax.Context:

@@ -1,5 +1,6 @@
 """A checkpoint restores exactly, resists damage, and says what is wrong."""
 
+import errno
 import logging
 
 import chex
@@ -123,6 +124,16 @@ def test_an_interrupted_save_leaves_the_old_one(tmp_path, monkeypatch):
     checkpoint.save(tmp_path, 2, make_state(2))
     assert checkpoint.steps(tmp_path) == [1, 2]
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_full_disk_is_refused_before_writing(tmp_path, monkeypatch):
+    checkpoint.save(tmp_path, 1, make_state(1))
+    usage = checkpoint.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(checkpoint.shutil, "disk_usage", lambda path: usage._replace(free=10))
+    with pytest.raises(OSError, match="a checkpoint takes") as refused:
+        checkpoint.save(tmp_path, 2, make_state(2))
+    assert refused.value.errno == errno.ENOSPC
+    assert checkpoint.steps(tmp_path) == [1]
 
 
 def test_weights_round_trip_and_refuse(tmp_path):

@@ -210,7 +210,13 @@ def test_another_config_in_the_same_workdir_is_refused(place, call):
     assert "learner.width is 4 there and 5 here, steps is 3 there and 4 here" in err
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=[pytest.mark.slow, pytest.mark.guard]),
+    ],
+)
 def test_stopped_resumed_and_the_same_as_unbroken(place, number, code):
     slow = ("--config.steps=20", "--config.sleep_s=0.2", "--config.learner.threshold=210")
     process = start(place, *slow)
