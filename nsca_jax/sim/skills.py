@@ -2,14 +2,17 @@
 
 The agent's action is a skill and four parameters in [-1, 1], read linearly into SI units by RANGES:
 
-    skill    spawn                        height               speed             direction    force
-    drop     held in the hand             clearance 4..35 cm   throw 0..0.5 m/s  of throw     -
-    strike   5 cm away, hand moving       of the blow          0.4..1.6 m/s       of the blow  -
-    push     touching                     -                    0.08..0.35 m/s    of the push  6..30 N
-    lift     held, object on the table    by 4..18 cm          0.1..0.5 m/s      -            12..40 N
+    skill   spawn                       height              speed            direction    force
+    drop    held in the hand            clearance 4..35 cm  throw 0..0.5 m/s of throw     -
+    strike  5 cm away, hand moving      of the blow         0.4..1.6 m/s     of the blow  -
+    push    touching                    -                   0.08..0.35 m/s   of the push  6..30 N
+    lift    held, object on the table   by 4..18 cm         0.1..0.5 m/s     -            12..40 N
 
 A `Plan` is the open-loop motor programme of one interaction; `command` reads it at time t.
 """
+
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
+# (jnp.where of untyped leaves)
 
 import jax
 import jax.numpy as jnp
@@ -72,7 +75,7 @@ def plan(scene: scene_lib.Scene, object_id, skill, parameters, place_m):
         skill=skill,
         start_m=start,
         velocity_m_s=cruise,
-        reach_m=jnp.asarray(STRIKE_GAP_M + FOLLOW_M),
+        reach_m=jnp.float32(STRIKE_GAP_M + FOLLOW_M),
         lift_m=height,
         opening_m=jnp.where(grasp, closed, 0.0),
         force_N=force,
@@ -89,8 +92,9 @@ def spawn_velocity(plan: Plan):
 def command(plan: Plan, t_s, position, velocity):
     """Servo targets [5] (m) at time t_s, given joint positions and velocities [5].
 
-    The target leads by v kv / kp, so that the hand follows the path without lag; the lead of a
-    push is bounded so that the servo's force stays within `force_N`.
+    The target leads by v kv / kp, so that the hand follows the path without lag; that of a push is
+    drawn in so that the servos' force kp (target - position) - kv velocity has a norm of at most
+    `force_N`, whatever the direction of the push and of the hand's motion.
     """
     speed = jnp.linalg.norm(plan.velocity_m_s) + 1e-9
     ahead = plan.velocity_m_s / speed
@@ -106,8 +110,10 @@ def command(plan: Plan, t_s, position, velocity):
     path = jnp.where(plan.skill == DROP, speed * jnp.minimum(t_s, 0.5), path)
     lead = jnp.where(moving, speed * scene_lib.SLIDE_KV / scene_lib.SLIDE_KP, 0.0)
     target = plan.start_m + (path + lead) * ahead + jnp.array([0.0, 0.0, 1.0]) * retreat
-    slack = (plan.force_N + scene_lib.SLIDE_KV * jnp.abs(velocity[:3])) / scene_lib.SLIDE_KP
-    limited = position[:3] + jnp.clip(target - position[:3], -slack, slack)
+    neutral = position[:3] + velocity[:3] * scene_lib.SLIDE_KV / scene_lib.SLIDE_KP  # no force here
+    pull = target - neutral
+    slack = plan.force_N / scene_lib.SLIDE_KP
+    limited = neutral + pull * jnp.minimum(1.0, slack / (jnp.linalg.norm(pull) + 1e-9))
     target = jnp.where(plan.skill == PUSH, limited, target)
 
     grip = plan.opening_m - plan.force_N / scene_lib.FINGER_KP
