@@ -5,6 +5,9 @@ steps only positions, velocities and the solver's warm start are carried: MJX's 
 rebuilt inside the step, which is faster than carrying them.
 """
 
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# (a struct's replace; MJX's back ends; jnp.where of untyped leaves)
+
 import jax
 import jax.numpy as jnp
 from flax import struct
@@ -127,7 +130,7 @@ def step(scene: scene_lib.Scene, world: World) -> tuple[World, Reading]:
 
 
 def rollout(scene: scene_lib.Scene, worlds: World, steps: int = scene_lib.CONTROL_STEPS):
-    """Carry out interactions of W worlds: World [W, ...] -> (World [W, ...], Reading [T, W, ...])."""
+    """Carry out W interactions: World [W, ...] -> (World [W, ...], Reading [T, W, ...])."""
     with jax.default_matmul_precision("highest"):
         return jax.lax.scan(
             lambda now, _: jax.vmap(lambda w: step(scene, w))(now), worlds, None, steps
@@ -153,7 +156,7 @@ def primitives(scene: scene_lib.Scene, object_id, qpos, broken) -> Primitives:
     sizes = scene.objects["geom_size"][object_id]
     body = _matrix(qpos[3:7])
     along_y = jnp.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # local z is world y
-    along_x = jnp.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+    along_x = jnp.array([[0.0, 0, -1], [0, 1, 0], [1, 0, 0]])
     hand, spread = qpos[7:10], jnp.array([1.0, 0.0, 0.0])
     palm = hand + jnp.array([0.0, 0.0, scene_lib.PALM_HEIGHT_M])
     rgb = jnp.where(broken, BROKEN_SHADE, 1.0) * truth.rgb
@@ -176,7 +179,7 @@ def primitives(scene: scene_lib.Scene, object_id, qpos, broken) -> Primitives:
 
 
 def _physics(scene, fields, truth, world: World):
-    """One physics step -> (World, (touch [2,3] Ns, impact [3] Ns, table [] Ns, depth [] m, target))."""
+    """One physics step -> World, (touch [2, 3], impact [3], table [] Ns, depth [] m, target)."""
     dt = scene_lib.DT_S
     target = skills.command(world.plan, world.step * dt, world.qpos[HAND], world.qvel[6:])
     model = scene.model.tree_replace(_broken_fields(fields, world.broken))
