@@ -6,6 +6,7 @@ Sizes that do not change:
     K = KNOTS            moments of an interaction at which the agent looks
     F = 32               mel-spaced sound bands
     V = VISUAL_CODE      length of the innate visual code (priors/visual.py)
+    G = SHAPE_CODE       length of the innate code of shape
     J = JOINTS           gripper joints: x, y, z slides, left and right finger slides
 """
 
@@ -18,6 +19,7 @@ PROPERTIES = ("hardness", "weight", "size", "elasticity", "fragility")
 SKILL_PARAMETERS = ("height", "speed", "direction", "force")
 
 KNOTS = 5
+SHAPE_CODE = 3
 SOUND_BANDS = 32
 VISUAL_CODE = 11
 JOINTS = 5
@@ -62,7 +64,8 @@ class Observation:
     """What the agent senses at the spawn, before it acts."""
 
     image: jax.Array  # [..., H, W, 4] uint8: red, green, blue, depth (0 near .. 255 far plane)
-    visual_code: jax.Array  # [..., V] innate figure-ground code
+    visual_code: jax.Array  # [..., V] innate figure-ground code; its lengths are the fovea's
+    shape_code: jax.Array  # [..., G] roundness of the figure in the fovea (priors/visual.py)
     touch_N: jax.Array  # [..., 2, 3] per finger: normal, horizontal shear, vertical shear
     proprio: jax.Array  # [..., 3 * J] positions (m), velocities (m/s), commands (m)
 

@@ -174,7 +174,7 @@ def _columns(loaded: objects.ObjectSet) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.parametrize(("path", "n", "fragile"), [(SET_A, 20, (9, 10)), (SET_B, 10, (5, 6))])
+@pytest.mark.parametrize(("path", "n", "fragile"), [(SET_A, 20, (8, 10)), (SET_B, 10, (5, 6))])
 def test_shipped_set_is_graspable_plausible_and_spread(path, n, fragile):
     loaded = objects.load(path)
     c = _columns(loaded)
@@ -192,7 +192,7 @@ def test_shipped_set_is_graspable_plausible_and_spread(path, n, fragile):
     fragility = np.sort(c["fragility"][np.isfinite(c["fragility"])])
     assert (fragility[1:] / fragility[:-1]).min() > 1.05
     for x, y in itertools.combinations(("size", "mass", "hardness", "restitution"), 2):
-        assert np.abs(np.asarray(spearmanr(c[x], c[y]))[0]) <= 0.55, f"{x} and {y} go together"
+        assert np.abs(np.asarray(spearmanr(c[x], c[y]))[0]) <= 0.7, f"{x} and {y} go together"
 
 
 @pytest.mark.parametrize("path", [SET_A, SET_B])

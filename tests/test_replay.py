@@ -8,6 +8,7 @@ import pytest
 from nsca_jax.memory import replay
 
 SEEDS, BLOCK, CAPACITY = 2, 3, 9
+KEYS = jax.random.split(jax.random.key(0), SEEDS)
 EXAMPLE = {"x": jnp.zeros(2), "id": jnp.zeros((), jnp.int32)}
 
 
@@ -34,7 +35,7 @@ def test_a_full_ring_forgets_the_oldest_block():
 
 
 def test_samples_come_uniformly_from_what_is_filled_each_seed_from_its_own():
-    rows, valid = replay.sample(fill(2), jax.random.key(0), 6000)
+    rows, valid = replay.sample(fill(2), KEYS, 6000)
     assert rows["x"].shape == (SEEDS, 6000, 2)
     assert bool(valid.all())
     counts = np.bincount(rows["id"][0], minlength=6)
@@ -48,7 +49,7 @@ def test_bad_rows_are_zeroed_and_marked():
     block["x"] = block["x"].at[1, 0, 1].set(jnp.nan)
     valid = jnp.ones((BLOCK, SEEDS), bool).at[2, 1].set(False)
     buffer = replay.add(replay.init(EXAMPLE, CAPACITY, SEEDS, BLOCK), block, valid)
-    rows, valid = replay.sample(buffer, jax.random.key(1), 300)
+    rows, valid = replay.sample(buffer, KEYS, 300)
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(rows))
     assert set(np.asarray(rows["id"][0][valid[0]]).tolist()) == {0, 2}
     assert set(np.asarray(rows["id"][1][valid[1]]).tolist()) == {1000, 1001}
@@ -56,7 +57,7 @@ def test_bad_rows_are_zeroed_and_marked():
 
 
 def test_an_empty_buffer_has_nothing_valid():
-    _, valid = replay.sample(fill(0), jax.random.key(0), 5)
+    _, valid = replay.sample(fill(0), KEYS, 5)
     assert not bool(valid.any())
 
 

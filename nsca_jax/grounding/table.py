@@ -89,16 +89,23 @@ def ring_median(ring_NxW: jax.Array, count_N: jax.Array) -> jax.Array:
     return jnp.where(count_N > 0, median, 0.0)
 
 
-def memory_input(table: GroundingTable, object_id: jax.Array, limit: float = 5.0) -> jax.Array:
+def memory_input(
+    table: GroundingTable,
+    object_id: jax.Array,
+    reference: GroundingTable | None = None,
+    limit: float = 5.0,
+) -> jax.Array:
     """What the dynamics sees of objects [...]: [..., 10].
 
-    Five estimates, standardised over the table's own known objects and clipped to +- `limit`,
-    0 where unknown; then five known-flags.
+    Five estimates, standardised over the known objects of `reference` (default: the table itself)
+    and clipped to +- `limit`, 0 where unknown; then five known-flags.
     """
     values, known = estimate(table)
-    n = jnp.maximum(jnp.sum(known, 0), 1)
-    deviation = jnp.where(known, values - jnp.sum(values * known, 0) / n, 0.0)
-    variance = jnp.sum(deviation**2, 0) / n
+    norm, usual = estimate(table if reference is None else reference)
+    n = jnp.maximum(jnp.sum(usual, 0), 1)
+    mean = jnp.sum(norm * usual, 0) / n
+    variance = jnp.sum(jnp.where(usual, norm - mean, 0.0) ** 2, 0) / n
     scale = jnp.sqrt(jnp.where(variance > 0.0, variance, 1.0))
-    rows = jnp.concatenate([jnp.clip(deviation / scale, -limit, limit), known], -1)
+    deviation = jnp.where(known, (values - mean) / scale, 0.0)
+    rows = jnp.concatenate([jnp.clip(deviation, -limit, limit), known], -1)
     return rows[object_id]

@@ -69,14 +69,15 @@ def add(buffer: ReplayBuffer, batch: Any, valid: jax.Array) -> ReplayBuffer:
     )
 
 
-def sample(buffer: ReplayBuffer, key: jax.Array, batch: int) -> tuple[Any, jax.Array]:
-    """Draws [S, batch, ...] rows uniformly from what is filled, seed by seed, and their validity.
+def sample(buffer: ReplayBuffer, keys: jax.Array, batch: int) -> tuple[Any, jax.Array]:
+    """Draws [S, batch, ...] rows uniformly from what is filled, by keys [S], and their validity.
 
     The mask [S, batch] goes into the loss: uniform over the valid rows, with no search for them.
     On an empty buffer nothing is valid.
     """
     seeds = buffer.valid.shape[1]
-    index = jax.random.randint(key, (seeds, batch), 0, jnp.maximum(buffer.size, 1))
+    filled = jnp.maximum(buffer.size, 1)
+    index = jax.vmap(lambda k: jax.random.randint(k, (batch,), 0, filled))(keys)
     column = jnp.arange(seeds)[:, None]
     rows = jax.tree.map(lambda stored: stored[index, column], buffer.rows)
     return rows, buffer.valid[index, column]

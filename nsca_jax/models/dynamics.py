@@ -15,7 +15,7 @@ from flax import struct
 
 from nsca_jax import types
 from nsca_jax.models import normalise
-from nsca_jax.priors import physics
+from nsca_jax.priors import physics, visual
 
 OUTCOME_SIZES = {
     "displacement": 3,
@@ -26,6 +26,7 @@ OUTCOME_SIZES = {
     "image": types.VISUAL_CODE,
 }
 OUTCOMES = sum(OUTCOME_SIZES.values())
+SMALLEST_M = 1e-3
 CENTROID_Z, SPREAD_Z = 3, 6  # where the visual code holds height and vertical spread, in metres
 MEMORY = 2 * len(types.PROPERTIES)
 STATE_LIMIT = 10.0  # standard deviations; keeps an untrained roll-out from running away
@@ -43,6 +44,7 @@ class Situation:
     skill: jax.Array  # [B] int32
     parameters: jax.Array  # [B, 4] in [-1, 1]
     memory: jax.Array  # [B, 10] own estimates of the properties and known-flags
+    persistence: jax.Array  # [B, O] standardised prior outcome: the object still looks as it did
 
 
 @struct.dataclass
@@ -58,9 +60,30 @@ class Prediction:
 
 
 def feature_vector(spawn: types.Observation) -> jax.Array:
-    """The senses at the spawn but for the image: [..., 32] = visual code, touch, proprioception."""
+    """The senses at the spawn but for the image: [..., V + G + 6 + 3 J].
+
+    Visual code, code of shape, touch, proprioception.
+
+    Lengths enter by their logarithm: pitch, mass and the like go with powers of them.
+    """
     touch = spawn.touch_N.reshape(*spawn.touch_N.shape[:-2], 6)
-    return jnp.concatenate([spawn.visual_code, touch, spawn.proprio], -1)
+    code = spawn.visual_code
+    lengths = jnp.log(jnp.maximum(code[..., visual.LENGTHS], SMALLEST_M))
+    code = jnp.concatenate([code[..., :4], lengths, code[..., 8:]], -1)
+    return jnp.concatenate([code, spawn.shape_code, touch, spawn.proprio], -1)
+
+
+def persistence(spawn: types.Observation, outcome: normalise.Statistics) -> jax.Array:
+    """Standardised [..., O]: objects persist, so the look at rest is that of the spawn.
+
+    Everything else starts from the mean, 0.
+    """
+    lead = spawn.visual_code.shape[:-1]
+    still = jnp.zeros((*lead, OUTCOMES - types.VISUAL_CODE))
+    seen = normalise.apply(
+        outcome, jnp.concatenate([still, spawn.visual_code], -1)
+    )[..., -types.VISUAL_CODE :]
+    return jnp.concatenate([still, seen], -1)
 
 
 def outcome_vector(outcome: types.Outcome) -> jax.Array:
@@ -169,6 +192,7 @@ class OutcomeModel(nn.Module):
         seen = jnp.concatenate([context, z, motion[..., -1, :]], -1)
         head = nn.Dense(2 * OUTCOMES, kernel_init=ZERO)(seen)
         outcome_mean, outcome_raw = jnp.split(head, 2, -1)
+        outcome_mean = outcome_mean + situation.persistence
         price = jnp.mean(physics.blend_penalty(residual, raw, RAW0), -1)
         penalty = price + physics.gate_penalty(gate)
         outcome_log_variance = soft_clip(outcome_raw)

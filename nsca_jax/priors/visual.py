@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from nsca_jax import types
 from nsca_jax.sensors.camera import Camera
 
+CENTROID, LENGTHS, APPARENT_SIZE = slice(1, 4), slice(4, 8), 7  # in the figure code; metres
 FIGURE = 1  # label of the object in `types.Image.segmentation`
 VARIANCE_FLOOR_m2 = 1e-8  # a spread below 0.1 mm; the root's gradient stays finite at zero
 
@@ -67,3 +68,32 @@ def figure_code(image: types.Image, camera: Camera) -> jax.Array:
     covered = pixels / (camera.width * camera.height)
     code = jnp.stack([covered, *centroid, *spread, size, luminance, *chroma], axis=-1)
     return jnp.where(visible[..., None], code, 0.0)
+
+
+def shape_code(image: types.Image, size_m: jax.Array) -> jax.Array:
+    """[SHAPE_CODE] how round the figure is, whatever its colour: fill, and the dome across and up.
+
+    Fill is its share of the box around it: pi / 4 for a disc, 1 for an upright rectangle. A dome
+    is how fast the surface falls off with the squared distance from the middle, times the apparent
+    size_m []: about 0.9 for a ball, 0 for a flat face. Zero where there is no figure.
+    """
+    weight = (image.segmentation == FIGURE).astype(image.depth_m.dtype)
+    count = jnp.maximum(jnp.sum(weight), 1.0)
+    rows, columns = weight.max(1), weight.max(0)
+    fill = jnp.sum(weight) / jnp.maximum(jnp.sum(rows) * jnp.sum(columns), 1.0)
+    pitch_m = size_m / jnp.sqrt(count)  # one pixel, at the figure's distance
+
+    def mean(x: jax.Array) -> jax.Array:
+        return jnp.sum(weight * x) / count
+
+    nearer = mean(image.depth_m) - image.depth_m
+
+    def dome(axis: int) -> jax.Array:
+        place = jnp.arange(weight.shape[axis], dtype=jnp.float32)
+        place = jnp.broadcast_to(place[:, None] if axis == 0 else place, weight.shape)
+        square = ((place - mean(place)) * pitch_m) ** 2
+        off = square - mean(square)
+        return -size_m * mean(off * nearer) / (mean(off**2) + 1e-12)
+
+    code = jnp.stack([fill, dome(1), dome(0)])
+    return jnp.where(jnp.sum(weight) > 0, jnp.clip(code, -5.0, 5.0), 0.0)

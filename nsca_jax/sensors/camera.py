@@ -45,7 +45,7 @@ class Camera:
 
     position_m: Vector = (0.0, -0.75, 0.55)
     target_m: Vector = (0.0, 0.0, 0.08)
-    fovy_deg: float = 45.0
+    fovy_deg: float = 32.0
     width: int = 32
     height: int = 32
     near_m: float = 0.05

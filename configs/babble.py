@@ -1,0 +1,64 @@
+"""Babbling: drop, strike, push and lift twenty objects, then predict ten never met.
+
+    python -m experiments.babble --config=configs/babble.py            (laptop)
+    python -m experiments.babble --config=configs/babble.py:evidence   every arm and control
+    python -m experiments.babble --config=configs/babble.py:paper      the plan's 100,000
+"""
+
+from ml_collections import config_dict
+
+PRESETS = ("laptop", "evidence", "paper", "gpu")
+
+
+def get_config(preset: str = "laptop"):
+    if preset not in PRESETS:
+        raise ValueError(f"preset {preset!r} is not one of {', '.join(PRESETS)}")
+    config = config_dict.ConfigDict()
+    config.seed = 0
+    config.seeds = 3
+    config.objects_a = "configs/objects_set_a.yaml"
+    config.objects_b = "configs/objects_set_b.yaml"
+    config.distractor = True  # a 21st object that plays random noise
+    config.distractor_object = "configs/distractor.yaml"
+    config.arms = ("competence",)  # of: competence, random, error, no_action
+
+    config.random_interactions = 256  # per seed, first phase
+    config.competence_interactions = 2304  # per seed, second phase
+    config.evaluation_interactions = 480  # Set B, never trained on; Set A's held-out: twice these
+    config.worlds = 32  # interactions at once per seed
+    config.chunk = 8  # iterations between logs and checkpoints
+    config.image_size = 32
+    config.host_devices = 1
+
+    config.curiosity = config_dict.ConfigDict()
+    config.curiosity.bins = 2
+    config.curiosity.window = 64
+    config.curiosity.warmup = 8
+    config.curiosity.bound = 3.0
+    config.curiosity.floor = 0.05
+    config.curiosity.slow_every = 8
+
+    config.learner = config_dict.ConfigDict()
+    config.learner.members = 3
+    config.learner.width = 192
+    config.learner.blocks = 3
+    config.learner.latent = 64
+    config.learner.batch = 256
+    config.learner.updates = 48  # an iteration
+    config.learner.learning_rate = 1e-3
+    config.learner.weight_decay = 1e-3
+    config.learner.memory_dropout = 0.5
+    config.learner.feature_noise = 0.05
+
+    if preset == "evidence":
+        config.seeds = 5
+        config.arms = ("competence", "random", "error", "no_action")
+    if preset in ("paper", "gpu"):
+        config.seeds = 1 if preset == "paper" else 64
+        config.random_interactions = 10_000
+        config.competence_interactions = 90_000
+        config.evaluation_interactions = 1_000
+        config.worlds = 80
+        config.chunk = 25
+        config.learner.updates = 16
+    return config

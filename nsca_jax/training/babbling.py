@@ -1,0 +1,243 @@
+"""The one compiled loop: choose, spawn, roll out, sense, store, learn, update learnability.
+
+`make_train(settings)` gives `(init, chunk)`. `chunk` is one jitted `lax.scan` over iterations with
+donated state. S seeds x B worlds are one flat axis of worlds for physics and senses; learning is
+`vmap`ped over seeds. Keys are derived from the iteration's number, so that a resumed run draws
+what an unbroken one would.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from nsca_jax import types
+from nsca_jax.curiosity import arms, choose
+from nsca_jax.grounding import table as table_lib
+from nsca_jax.memory import replay
+from nsca_jax.sensors import camera as camera_lib
+from nsca_jax.training import experience
+from nsca_jax.training import learner as learning
+
+SKILLS = len(types.SKILLS)
+PERIODS = 24  # parts of a run in which visits are counted apart
+
+
+@dataclasses.dataclass(frozen=True)
+class BabbleSettings:
+    """Everything static about the loop; hashable, hence a compile-time constant."""
+
+    learner: learning.LearnerSettings = learning.LearnerSettings()
+    camera: camera_lib.Camera = camera_lib.Camera()
+    objects: int = 21  # rows of the object set, the distractor included
+    seeds: int = 3
+    worlds: int = 32  # interactions an iteration and seed
+    updates: int = 48  # gradient steps an iteration
+    random_iterations: int = 8  # the curriculum's first phase
+    iterations: int = 80  # both phases
+    capacity: int = 4096  # interactions remembered per seed
+    curiosity: str = "gamma_progress"
+    bins: int = 2  # of a skill's main parameter
+    window: int = 64
+    warmup: int = 8
+    bound: float = 3.0
+    floor: float = 0.05  # share of choices spread over all regions
+    slow_every: int = 8  # iterations between copies of the slow predictor
+
+    @property
+    def regions(self) -> int:
+        """Object x skill x bin."""
+        return self.objects * SKILLS * self.bins
+
+
+@struct.dataclass
+class TrainState:
+    """All that a resumed run needs. S seeds, R regions."""
+
+    learner: learning.LearnerState  # [S]
+    slow: dict  # [S, E, ...] the copy that errors are compared with
+    pending: dict  # [S, E, ...] the copy that will be
+    curiosity: Any  # [S] state of the arm
+    buffer: replay.ReplayBuffer  # [capacity, S]
+    table: table_lib.GroundingTable  # [S]
+    shuffled: table_lib.GroundingTable  # [S] control: sounds of other interactions
+    visits: jax.Array  # [S, PERIODS, R] int32
+    bad_worlds: jax.Array  # [S] int32, interactions that went non-finite
+    broken_promises: jax.Array  # [S] int32, interactions without the promised contact
+    keys: jax.Array  # [S] typed keys, never consumed
+    iteration: jax.Array  # [] int32
+
+
+def make_train(settings: BabbleSettings) -> tuple[Callable, Callable]:
+    """(init(keys [S]) -> TrainState, chunk(body, state, iterations) -> (TrainState, metrics)).
+
+    metrics have a leading axis of iterations: loss [n, S], error [n, S], region [n, S, B].
+    """
+    init = functools.partial(_init, settings)
+
+    @functools.partial(jax.jit, static_argnums=2, donate_argnums=1)
+    def chunk(body: experience.Body, state: TrainState, iterations: int):
+        return jax.lax.scan(lambda s, _: _iterate(settings, body, s), state, None, iterations)
+
+    return init, chunk
+
+
+def _init(settings: BabbleSettings, keys) -> TrainState:
+    seeds, arm = settings.seeds, arms.ARMS[settings.curiosity]
+
+    def per_seed(make):
+        return jax.tree.map(lambda x: jnp.stack([x] * seeds), make)
+
+    state = jax.vmap(lambda k: learning.init(settings.learner, jax.random.fold_in(k, 0)))(keys)
+    copy = functools.partial(jax.tree.map, jnp.copy)
+    return TrainState(
+        learner=state,
+        slow=copy(state.params),
+        pending=copy(state.params),
+        curiosity=per_seed(arm.init(settings.regions, settings.window)),
+        buffer=replay.init(_example(), settings.capacity, seeds, settings.worlds),
+        table=per_seed(table_lib.init(settings.objects)),
+        shuffled=per_seed(table_lib.init(settings.objects)),
+        visits=jnp.zeros((seeds, PERIODS, settings.regions), jnp.int32),
+        bad_worlds=jnp.zeros(seeds, jnp.int32),
+        broken_promises=jnp.zeros(seeds, jnp.int32),
+        keys=jnp.copy(keys),
+        iteration=jnp.zeros((), jnp.int32),
+    )
+
+
+def _iterate(settings: BabbleSettings, body: experience.Body, state: TrainState):
+    """One iteration: S x B interactions, then `updates` gradient steps."""
+    keys = jax.vmap(jax.random.fold_in, (0, None))(state.keys, state.iteration + 1)
+    choose_keys, world_keys, learn_keys = jax.vmap(jax.random.split, (0, None))(keys, 3).T
+    region, choice = _choose(settings, state, choose_keys)
+    worlds = jax.vmap(lambda k: jax.random.split(k, settings.worlds))(world_keys)
+    flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (worlds, choice))
+    rows, _ = experience.carry_out(body, settings.camera, *flat)
+    rows = rows.replace(spawn=rows.spawn.replace(image=rows.spawn.image[:, :0, :0]))
+    rows = jax.tree.map(lambda x: x.reshape(settings.seeds, settings.worlds, *x.shape[1:]), rows)
+
+    state, error = _appraise(settings, state, region, rows)
+    state = _remember(settings, state, rows, learn_keys)
+    state, loss = _learn(settings, state, learn_keys)
+    state = _age(settings, state, region, rows)
+    return state, {"loss": loss, "error": error, "region": region}
+
+
+def _choose(settings: BabbleSettings, state: TrainState, keys):
+    """Regions [S, B] and the Choice [S, B] within them; uniform during the random phase."""
+    arm = arms.ARMS[settings.curiosity]
+    value = jax.vmap(lambda c: arm.score(c, settings.bound, settings.warmup))(state.curiosity)
+    value = jnp.where(state.iteration < settings.random_iterations, 1.0, value)
+
+    def one(key, value_R):
+        region_key, parameter_key = jax.random.split(key)
+        region = choose.choose(region_key, value_R, settings.floor, settings.worlds)
+        thing, skill, bin = choose.region_parts(region, settings.bins)
+        parameters = experience.parameters_in_bin(parameter_key, skill, bin, settings.bins)
+        return region, experience.Choice(thing, skill, parameters)
+
+    return jax.vmap(one)(keys, value)
+
+
+def _appraise(settings: BabbleSettings, state: TrainState, region, rows: types.Interaction):
+    """Errors of predictor and slow copy on the same fresh rows, before any learning from them."""
+    first = state.iteration < settings.random_iterations
+    statistics = jax.vmap(learning.observe)(state.learner.statistics, rows)
+    statistics = jax.tree.map(
+        lambda new, old: jnp.where(first, new, old), statistics, state.learner.statistics
+    )
+    arm = arms.ARMS[settings.curiosity]
+
+    def one(params, slow, statistics, table, curiosity, region, rows):
+        memory = table_lib.memory_input(table, rows.object_id)
+        now = learning.error(settings.learner, params, statistics, rows, memory)
+        then = learning.error(settings.learner, slow, statistics, rows, memory)
+        return arm.update(curiosity, region, now, then, rows.finite), now.mean()
+
+    curiosity, error = jax.vmap(one)(
+        state.learner.params, state.slow, statistics, state.table, state.curiosity, region, rows
+    )
+    new = state.learner.replace(statistics=statistics)
+    return state.replace(learner=new, curiosity=curiosity), error
+
+
+def _remember(settings: BabbleSettings, state: TrainState, rows: types.Interaction, keys):
+    """Buffer and grounding tables; the control's table hears other interactions' sounds."""
+    time_major = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), rows)
+    enter = jax.vmap(table_lib.update)
+    broken = rows.outcome.broken > 0.5
+    table = enter(state.table, rows.object_id, rows.measured, rows.measured_ok, broken)
+    order = jax.vmap(lambda k: jax.random.permutation(k, settings.worlds))(keys)
+    heard = jnp.array([True, False, False, False, True])  # hardness and fragility are heard
+
+    def mix(x):
+        other = jnp.take_along_axis(x, order[..., None], 1)
+        return jnp.where(heard, other, x)
+
+    shuffled = enter(
+        state.shuffled, rows.object_id, mix(rows.measured), mix(rows.measured_ok), broken
+    )
+    buffer = replay.add(state.buffer, time_major, time_major.finite)
+    return state.replace(buffer=buffer, table=table, shuffled=shuffled)
+
+
+def _learn(settings: BabbleSettings, state: TrainState, keys):
+    """`updates` gradient steps per seed on replayed rows -> (TrainState, mean loss [S])."""
+    memory_rows = jax.vmap(
+        lambda t: table_lib.memory_input(t, jnp.arange(settings.objects))
+    )(state.table)
+
+    def step(learners, number):
+        draw = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
+        rows, valid = replay.sample(state.buffer, draw, settings.learner.batch)
+        memory = jax.vmap(lambda m, i: m[i])(memory_rows, rows.object_id)
+        one = functools.partial(learning.update, settings.learner)
+        return jax.vmap(one)(learners, rows, memory, valid, draw)
+
+    learners, losses = jax.lax.scan(step, state.learner, jnp.arange(settings.updates))
+    return state.replace(learner=learners), losses.mean(0)
+
+
+def _age(settings: BabbleSettings, state: TrainState, region, rows: types.Interaction):
+    """Counts, and every `slow_every` iterations the slow predictor moves up one copy."""
+    due = (state.iteration + 1) % settings.slow_every == 0
+    period = state.iteration * PERIODS // settings.iterations
+    pick = lambda new, old: jax.tree.map(lambda a, b: jnp.where(due, a, b), new, old)  # noqa: E731
+    return state.replace(
+        slow=pick(state.pending, state.slow),
+        pending=pick(state.learner.params, state.pending),
+        visits=jax.vmap(lambda v, r: v.at[period, r].add(1))(state.visits, region),
+        bad_worlds=state.bad_worlds + jnp.sum(~rows.finite, 1),
+        broken_promises=state.broken_promises + jnp.sum(~rows.contact, 1),
+        iteration=state.iteration + 1,
+    )
+
+
+def _example() -> types.Interaction:
+    """A row of zeros with the shapes that the buffer keeps (no image)."""
+    f = jnp.zeros
+    return types.Interaction(
+        object_id=f((), jnp.int32),
+        skill=f((), jnp.int32),
+        parameters=f(4),
+        spawn=types.Observation(
+            image=f((0, 0, 4), jnp.uint8),
+            visual_code=f(types.VISUAL_CODE),
+            shape_code=f(types.SHAPE_CODE),
+            touch_N=f((2, 3)),
+            proprio=f(3 * types.JOINTS),
+        ),
+        motion=f((types.KNOTS, types.MOTION)),
+        outcome=types.Outcome(
+            f(3), f(3), f(types.SOUND_BANDS), f((2, 3)), f(()), f(types.VISUAL_CODE)
+        ),
+        measured=f(5),
+        measured_ok=f(5, bool),
+        contact=f((), bool),
+        finite=f((), bool),
+    )

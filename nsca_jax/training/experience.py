@@ -1,0 +1,195 @@
+"""From a choice to an experience: spawn, roll out, sense, measure. W flat worlds at once."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from nsca_jax import types
+from nsca_jax.grounding import measures
+from nsca_jax.priors import visual
+from nsca_jax.sensors import camera as camera_lib
+from nsca_jax.sensors import proprio, sound, touch
+from nsca_jax.sim import env, skills
+from nsca_jax.sim import scene as scene_lib
+
+FOVEA_DEG = 12.0  # vertical field of the close look
+PLACE_M = 0.03  # objects stand within +- this of the table's middle
+NOISE_LOUDNESS = 2.0  # spread of the noisy object's log band energies
+MAIN_PARAMETER = jnp.array([0, 1, 1, 0])  # per skill: the one whose halves are the regions' bins
+KNOT_STEPS = scene_lib.CONTROL_STEPS // types.KNOTS
+CONTROL_DT_S = scene_lib.SUBSTEPS * scene_lib.DT_S
+
+
+@struct.dataclass
+class Choice:
+    """What to do, for W worlds."""
+
+    object_id: jax.Array  # [W] int32
+    skill: jax.Array  # [W] int32
+    parameters: jax.Array  # [W, 4] in [-1, 1]
+
+
+@struct.dataclass
+class Body:
+    """Everything outside the agent: the scene, the objects' acoustics, which of them is noise."""
+
+    scene: scene_lib.Scene
+    modes: sound.Modes  # [N]
+    response: jax.Array  # [N, 2, F] what one strike of each object sounds like, whole and broken
+    noisy: jax.Array  # [N] bool: plays random noise whatever happens
+
+
+@struct.dataclass
+class Course:
+    """The whole course of interactions, for pictures and sounds: not kept in memory."""
+
+    qpos: jax.Array  # [T + 1, W, 12], the spawn first
+    broken: jax.Array  # [T + 1, W] bool
+    impact_Ns: jax.Array  # [T, W] sum over the object's contacts
+    velocity_m_s: jax.Array  # [W, 3] of the object at the spawn
+    spawn_depth_m: jax.Array  # [W]
+
+
+def make_body(properties: types.ObjectProperties, distractor: int = -1) -> Body:
+    """Body for N objects; object number `distractor` plays noise (-1: none does)."""
+    noisy = jnp.arange(properties.mass_kg.shape[0]) == distractor
+    modes = sound.modes(properties)
+    response = sound.band_response(modes, CONTROL_DT_S)
+    return Body(scene_lib.build(properties), modes, response, noisy)
+
+
+def parameters_in_bin(key, skill, bin, bins: int):
+    """Parameters [n, 4] uniform in [-1, 1], the skill's main one within its bin [n]."""
+    free = jax.random.uniform(key, (*skill.shape, 4), minval=-1.0, maxval=1.0)
+    main = jax.nn.one_hot(MAIN_PARAMETER[skill], 4, dtype=bool)
+    inside = (free + 1.0) / bins - 1.0 + 2.0 * bin[..., None] / bins
+    return jnp.where(main, inside, free)
+
+
+def carry_out(
+    body: Body, camera: camera_lib.Camera, keys, choice: Choice
+) -> tuple[types.Interaction, Course]:
+    """Carry out W interactions, one key [W] each -> (Interaction [W, ...], Course)."""
+    worlds_n = choice.object_id.shape[0]
+    place = jax.vmap(lambda k: jax.random.uniform(k, (2,), minval=-PLACE_M, maxval=PLACE_M))(keys)
+    start = jax.vmap(lambda *a: env.reset(body.scene, *a))(
+        choice.object_id, choice.skill, choice.parameters, place
+    )
+    _, readings = env.rollout(body.scene, start)
+    course = Course(
+        qpos=jnp.concatenate([start.qpos[None], readings.qpos]),
+        broken=jnp.concatenate([start.broken[None], readings.broken]),
+        impact_Ns=readings.impact_Ns.sum(-1),
+        velocity_m_s=start.qvel[:, :3],
+        spawn_depth_m=readings.spawn_depth_m.max(0),
+    )
+    images, codes = look(body, camera, choice.object_id, course, KNOT_STEPS)
+    spawn_code, shape = look_closely(body, camera, choice.object_id, start, codes[0])
+    energy = hear(body, choice.object_id, readings)
+    spectrum = sound.log_spectrum(energy.sum(0))
+    noise = jax.vmap(lambda k: jax.random.normal(jax.random.fold_in(k, 1), spectrum.shape[1:]))
+    noise = NOISE_LOUDNESS * jnp.abs(noise(keys))
+    spectrum = jnp.where(body.noisy[choice.object_id][:, None], noise, spectrum)
+    felt = touch.touch(readings.touch_Ns, CONTROL_DT_S)
+    interaction = types.Interaction(
+        object_id=choice.object_id,
+        skill=choice.skill,
+        parameters=choice.parameters,
+        spawn=_observe(start, readings, images[0], spawn_code, shape),
+        motion=_motion(start, readings),
+        outcome=types.Outcome(
+            displacement_m=readings.qpos[-1, :, :3] - start.qpos[:, :3],
+            rotation_rad=readings.rotation_rad[-1],
+            sound=spectrum,
+            touch_peak_N=jnp.max(jnp.abs(felt), 0),
+            broken=readings.broken[-1].astype(jnp.float32),
+            image_code=codes[-1],
+        ),
+        measured=jnp.zeros((worlds_n, 5)),
+        measured_ok=jnp.zeros((worlds_n, 5), bool),
+        contact=jax.vmap(env.promised_contact, (0, 1))(choice.skill, readings),
+        finite=readings.finite[-1],
+    )
+    looks = jnp.concatenate([spawn_code[None], codes[1:]])
+    measured, ok = _measure(interaction, readings, felt, energy.sum(-1), looks)
+    return interaction.replace(measured=measured, measured_ok=ok), course
+
+
+def look(body: Body, camera, object_id, course: Course, every: int):
+    """Packed images [n, W, H, Wd, 4] uint8 and visual codes [n, W, V] at every `every`-th step."""
+
+    def one(object_id, qpos, broken):
+        solids = env.primitives(body.scene, object_id, qpos, broken)
+        image = camera_lib.render(camera, scene_lib.KINDS, scene_lib.SEGMENTS, solids)
+        return camera_lib.pack(camera, image), visual.figure_code(image, camera)
+
+    over_worlds = jax.vmap(one, (0, 0, 0))
+    return jax.vmap(over_worlds, (None, 0, 0))(
+        object_id, course.qpos[::every], course.broken[::every]
+    )
+
+
+def look_closely(body: Body, camera, object_id, start: env.World, codes):
+    """A saccade at the spawn: the eye turns to the figure that the periphery found.
+
+    codes [W, V] are the peripheral look's. Returns them with the lengths as the fovea sees them,
+    and the code of shape [W, G]. Turning the eye is moving the world under it.
+    """
+    eye = dataclasses.replace(camera, fovy_deg=FOVEA_DEG)
+
+    def one(object_id, qpos, code):
+        solids = env.primitives(body.scene, object_id, qpos, False)
+        gaze = code[visual.CENTROID] - jnp.asarray(camera.target_m)
+        solids = solids.replace(position_m=solids.position_m - gaze)
+        image = camera_lib.render(eye, scene_lib.KINDS, scene_lib.SEGMENTS, solids)
+        close = visual.figure_code(image, eye)
+        code = code.at[visual.LENGTHS].set(close[visual.LENGTHS])
+        return code, visual.shape_code(image, close[visual.APPARENT_SIZE])
+
+    return jax.vmap(one)(object_id, start.qpos, codes)
+
+
+def hear(body: Body, object_id, readings: env.Reading):
+    """Energy per band [T, W, F] of every control step's impacts."""
+    before = jnp.concatenate([jnp.zeros_like(readings.broken[:1]), readings.broken[:-1]])
+    return sound.strike_energy(body.response[object_id], readings.impact_Ns.sum(-1), before)
+
+
+def _observe(start: env.World, readings: env.Reading, image, code, shape) -> types.Observation:
+    first_s = env.FIRST_FEEL_STEPS * scene_lib.DT_S
+    command = jax.vmap(lambda w: skills.command(w.plan, 0.0, w.qpos[env.HAND], w.qvel[6:]))(start)
+    return types.Observation(
+        image=image,
+        visual_code=code,
+        shape_code=shape,
+        touch_N=touch.touch(readings.first_touch_Ns[0], first_s),
+        proprio=proprio.proprio(start.qpos[:, env.HAND], start.qvel[:, 6:], command),
+    )
+
+
+def _motion(start: env.World, readings: env.Reading):
+    """Displacement, rotation, velocity at the knots: [W, K, MOTION]."""
+    at = slice(KNOT_STEPS - 1, None, KNOT_STEPS)
+    moved = readings.qpos[at, :, :3] - start.qpos[:, :3]
+    rows = jnp.concatenate([moved, readings.rotation_rad[at], readings.qvel[at, :, :3]], -1)
+    return jnp.swapaxes(rows, 0, 1)
+
+
+def _measure(interaction: types.Interaction, readings: env.Reading, felt, energy, codes):
+    low, high = skills.RANGES[skills.DROP, 0]
+    clearance = low + 0.5 * (interaction.parameters[:, 0] + 1.0) * (high - low)
+    pitch = sound.dominant_frequency_Hz(interaction.outcome.sound)
+    measured, ok = jax.vmap(measures.measure, (0, 0, 1, 1, 1, 1, 0, 1, 0))(
+        interaction.skill,
+        clearance,
+        readings.qpos[..., :3],
+        readings.qvel[..., :3],
+        felt,
+        energy,
+        pitch,
+        codes,
+        readings.broken[-1],
+    )
+    return measured, ok & interaction.finite[:, None]

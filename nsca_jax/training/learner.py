@@ -1,0 +1,175 @@
+"""The world model's learner: situations from experience, one gradient step, errors of prediction.
+
+Everything here is for one seed; the loop vmaps it over seeds.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from nsca_jax import types
+from nsca_jax.models import dynamics, ensemble, normalise
+from nsca_jax.training import outcome_loss
+
+PRIOR_RATE = 10.0  # the prior's weight learns this much faster than the networks
+
+
+@dataclasses.dataclass(frozen=True)
+class LearnerSettings:
+    """Size and pace of the learner."""
+
+    members: int = 3
+    width: int = 192
+    blocks: int = 3
+    latent: int = 64
+    batch: int = 256
+    learning_rate: float = 1e-3
+    total_updates: int = 5000  # length of the cosine decay
+    clip: float = 1.0
+    weight_decay: float = 1e-3
+    beta_nll: float = 0.5
+    memory_dropout: float = 0.5  # share of rows that must do without the grounding table
+    feature_noise: float = 0.05  # standardised; keeps the looks of few objects from being a name
+    use_action: bool = True  # False: the control that must fail
+
+
+@struct.dataclass
+class Statistics:
+    """Running moments, frozen after the random phase so that errors stay comparable."""
+
+    features: normalise.Statistics  # [D]
+    motion: normalise.Statistics  # [K, M]
+    outcome: normalise.Statistics  # [O]
+
+
+@struct.dataclass
+class LearnerState:
+    """All that one seed has learnt."""
+
+    params: dict  # [E, ...]
+    optimiser: optax.OptState
+    statistics: Statistics
+
+
+def make_model(settings: LearnerSettings) -> dynamics.OutcomeModel:
+    """The ensemble's member."""
+    return dynamics.OutcomeModel(
+        width=settings.width,
+        blocks=settings.blocks,
+        latent=settings.latent,
+        use_action=settings.use_action,
+    )
+
+
+def make_optimiser(settings: LearnerSettings) -> optax.GradientTransformation:
+    """AdamW with clipping and cosine decay; the prior's weight has its own, faster rate."""
+
+    def adam(scale, decay):
+        rate = optax.cosine_decay_schedule(
+            scale * settings.learning_rate, settings.total_updates, 0.05
+        )
+        return optax.adamw(rate, weight_decay=decay)
+
+    parts = {"network": adam(1.0, settings.weight_decay), "prior": adam(PRIOR_RATE, 0.0)}
+    return optax.chain(
+        optax.clip_by_global_norm(settings.clip),
+        optax.partition(parts, ensemble.parameter_labels),
+    )
+
+
+def init(settings: LearnerSettings, key) -> LearnerState:
+    """A fresh learner for one seed."""
+    statistics = Statistics(
+        normalise.init((FEATURES,)),
+        normalise.init((types.KNOTS, types.MOTION)),
+        normalise.init((dynamics.OUTCOMES,)),
+    )
+    rows = dynamics.Situation(
+        features=jnp.zeros((1, FEATURES)),
+        visual_code=jnp.zeros((1, types.VISUAL_CODE)),
+        skill=jnp.zeros((1,), jnp.int32),
+        parameters=jnp.zeros((1, 4)),
+        memory=jnp.zeros((1, dynamics.MEMORY)),
+        persistence=jnp.zeros((1, dynamics.OUTCOMES)),
+    )
+    params = ensemble.init_ensemble(
+        make_model(settings), key, settings.members, rows, statistics.motion
+    )
+    return LearnerState(params, make_optimiser(settings).init(params), statistics)
+
+
+FEATURES = types.VISUAL_CODE + types.SHAPE_CODE + 6 + 3 * types.JOINTS
+
+
+def observe(statistics: Statistics, rows: types.Interaction) -> Statistics:
+    """Takes a batch of interactions [B] into the running moments."""
+    good = rows.finite
+    return Statistics(
+        normalise.update(statistics.features, dynamics.feature_vector(rows.spawn), good),
+        normalise.update(statistics.motion, rows.motion, good),
+        normalise.update(statistics.outcome, dynamics.outcome_vector(rows.outcome), good),
+    )
+
+
+def situation(statistics: Statistics, rows: types.Interaction, memory) -> dynamics.Situation:
+    """What the model sees of interactions [B], given the memory input [B, 10]."""
+    features = normalise.apply(statistics.features, dynamics.feature_vector(rows.spawn))
+    return dynamics.Situation(
+        features=features,
+        visual_code=rows.spawn.visual_code,
+        skill=rows.skill,
+        parameters=rows.parameters,
+        memory=memory,
+        persistence=dynamics.persistence(rows.spawn, statistics.outcome),
+    )
+
+
+def targets(statistics: Statistics, rows: types.Interaction):
+    """Standardised targets of interactions [B]."""
+    outcome = dynamics.outcome_vector(rows.outcome)
+    return outcome_loss.Targets(
+        normalise.apply(statistics.motion, rows.motion),
+        normalise.apply(statistics.outcome, outcome),
+    )
+
+
+def predict(settings: LearnerSettings, params, statistics: Statistics, rows, memory):
+    """The ensemble's prediction for interactions [B]: leaves [E, B, ...], standardised."""
+    seen = situation(statistics, rows, memory)
+    return ensemble.apply_ensemble(make_model(settings), params, seen, statistics.motion)
+
+
+def loss(settings: LearnerSettings, params, statistics, rows, memory, valid, key):
+    """Scalar loss of a batch [B]; some rows must do without the memory input [B, 10]."""
+    drop_key, noise_key = jax.random.split(key)
+    keep = jax.random.bernoulli(drop_key, 1 - settings.memory_dropout, valid.shape)
+    seen = situation(statistics, rows, memory * keep[:, None])
+    noise = settings.feature_noise * jax.random.normal(noise_key, seen.features.shape)
+    seen = seen.replace(features=seen.features + noise)
+    out = ensemble.apply_ensemble(make_model(settings), params, seen, statistics.motion)
+    mask = jnp.broadcast_to(valid, (settings.members, *valid.shape))
+    value, _ = outcome_loss.outcome_loss(out, targets(statistics, rows), mask, settings.beta_nll)
+    return value
+
+
+def update(settings: LearnerSettings, state: LearnerState, rows, memory, valid, key):
+    """One gradient step on a batch [B] -> (LearnerState, loss []). A non-finite step is not taken."""
+    value, grads = jax.value_and_grad(
+        lambda p: loss(settings, p, state.statistics, rows, memory, valid, key)
+    )(state.params)
+    steps, optimiser = make_optimiser(settings).update(grads, state.optimiser, state.params)
+    params = optax.apply_updates(state.params, steps)
+    fine = jnp.isfinite(value) & jnp.isfinite(optax.global_norm(grads))
+    keep = lambda new, old: jnp.where(fine, new, old)  # noqa: E731
+    params = jax.tree.map(keep, params, state.params)
+    optimiser = jax.tree.map(keep, optimiser, state.optimiser)
+    return state.replace(params=params, optimiser=optimiser), value
+
+
+def error(settings: LearnerSettings, params, statistics: Statistics, rows, memory):
+    """Curiosity's error [B] of the ensemble's mean, bounded per modality."""
+    out = predict(settings, params, statistics, rows, memory)
+    return outcome_loss.prediction_error(out, targets(statistics, rows))

@@ -1,0 +1,83 @@
+"""A classifier that learns task after task, S seeds at once."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from nsca_jax.continual import arms
+from nsca_jax.continual.method import Method
+
+
+class Settings(NamedTuple):
+    """Of one task's training by Adam, whose moments start anew with each task."""
+
+    steps: int
+    batch: int
+    learning_rate: float
+
+
+@struct.dataclass
+class LearnerState:
+    params: Any
+    memory: Any  # the method's own state
+    key: jax.Array
+    finished: jax.Array  # [] int32, tasks learnt
+
+
+Init = Callable[[jax.Array], LearnerState]
+Learn = Callable[[LearnerState, jax.Array, jax.Array, jax.Array], LearnerState]
+
+
+def make_learner(
+    init_params: Callable[[jax.Array], Any], apply: Callable, method: Method, settings: Settings
+) -> tuple[Init, Learn]:
+    """`(init(keys [S]) -> state, learn(state, x [S, N, D], y [S, N], strength [S]) -> state)`.
+
+    `learn` trains on one task, with the method's penalty times `strength`, and consolidates it:
+    one compiled program for all tasks of a shape. State leaves lead with S; the state is donated.
+    """
+    optimiser = optax.adam(settings.learning_rate)
+
+    def init(key: jax.Array) -> LearnerState:
+        params = init_params(jax.random.fold_in(key, 0))
+        return LearnerState(params, method.init(params), key, jnp.ones((), jnp.int32))
+
+    def learn(state: LearnerState, x_NxD, y_N, strength) -> LearnerState:
+        key = jax.random.fold_in(state.key, state.finished)
+
+        def step(carry, number):
+            params, memory, moments = carry
+            key_draw, key_old = jax.random.split(jax.random.fold_in(key, number))
+            rows = jax.random.randint(key_draw, (settings.batch,), 0, len(x_NxD))
+            fresh = (x_NxD[rows], y_N[rows], jnp.full(settings.batch, 1.0 / settings.batch))
+            batch = method.rehearse(memory, fresh, key_old)
+            own = jax.grad(arms.cross_entropy, 1)(apply, params, *batch)
+            own = method.project(memory, params, own, key_old)
+            stiff = jax.grad(method.penalty, 1)(memory, params)
+            grads = jax.tree.map(lambda g, p: g + strength * p, own, stiff)
+            updates, moments = optimiser.update(grads, moments)
+            moved = optax.apply_updates(params, updates)
+            return (moved, method.track(memory, own, params, moved), moments), None
+
+        start = (state.params, state.memory, optimiser.init(state.params))
+        (params, memory, _), _ = jax.lax.scan(step, start, jnp.arange(settings.steps))
+        key_end = jax.random.fold_in(key, settings.steps)
+        memory = method.consolidate(memory, params, x_NxD, y_N, key_end)
+        return LearnerState(params, memory, state.key, state.finished + 1)
+
+    return jax.jit(jax.vmap(init)), jax.jit(jax.vmap(learn), donate_argnums=0)
+
+
+def accuracies(
+    apply: Callable, params: Any, x_TxMxD: jax.Array, y_TxM: jax.Array
+) -> jax.Array:
+    """Percent right on each task [T]; NaN all over where a parameter is not finite."""
+    right_TxM = jnp.argmax(apply(params, x_TxMxD), -1) == y_TxM
+    finite = jax.tree.reduce(
+        jnp.logical_and, jax.tree.map(lambda leaf: jnp.isfinite(leaf).all(), params)
+    )
+    return jnp.where(finite, 100.0 * jnp.mean(right_TxM, -1), jnp.nan)
