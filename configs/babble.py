@@ -24,6 +24,7 @@ def get_config(preset: str = "laptop"):
 
     config.random_interactions = 256  # per seed, first phase
     config.competence_interactions = 2304  # per seed, second phase
+    config.skill_threshold = 0.6  # that the skill on Set A must reach
     config.evaluation_interactions = 480  # Set B, never trained on; Set A's held-out: twice these
     config.worlds = 32  # interactions at once per seed
     config.chunk = 8  # iterations between logs and checkpoints
@@ -58,6 +59,7 @@ def get_config(preset: str = "laptop"):
         config.random_interactions = 10_000
         config.competence_interactions = 90_000
         config.evaluation_interactions = 1_000
+        config.skill_threshold = 0.8
         config.worlds = 80
         config.chunk = 25
         config.learner.updates = 16

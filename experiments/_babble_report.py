@@ -7,7 +7,7 @@ import numpy as np
 from nsca_jax import types
 from nsca_jax.evaluation import babbling_claims as claims_lib
 from nsca_jax.evaluation import transfer
-from nsca_jax.reports import figures, html, media, results
+from nsca_jax.reports import figures, html, media
 from nsca_jax.reports import metrics as metrics_lib
 from nsca_jax.sensors import camera as camera_lib
 from nsca_jax.sensors import sound
@@ -20,17 +20,17 @@ SAMPLE_RATE_HZ = 22_050
 SHOWN = 6  # interactions in the films
 
 
-def write(config: dict, run, stage, settings, learner_state, records: dict, result: dict):
+def write(config: dict, run, stage, settings, learner, records: dict, result: dict):
     """Write figures/, report.html and what it shows; returns the report's path."""
     folder = run.workdir / "figures"
     folder.mkdir(exist_ok=True)
     history, _ = metrics_lib.read(run.workdir / "metrics.jsonl")
-    main = records["competence"] if "competence" in records else next(iter(records.values()))
+    main = records["competence"]
     sections = [
         _learning(folder, history, stage, records),
         _exploration(folder, settings, stage, main, records),
         _grounding(folder, stage, main),
-        _prediction(folder, settings, stage, learner_state),
+        _prediction(folder, settings, stage, learner),
         _films(folder, config, stage),
     ]
     return html.write_report(
@@ -56,7 +56,7 @@ def _summary(result: dict, stage) -> str:
 def _learning(folder, history, stage, records) -> html.Section:
     lines = {}
     for line in history:  # a resumed run may have logged a step twice: the later one counts
-        if line["arm"] == next(iter(records)):
+        if line["arm"] == "competence":
             lines[line["step"]] = line
     steps = np.array(sorted(lines))
     names = {"a": "Set A", "b": "Set B, never met"}
@@ -135,11 +135,10 @@ def _grounding(folder, stage, main) -> html.Section:
     )
 
 
-def _prediction(folder, settings, stage, learner_state) -> html.Section:
+def _prediction(folder, settings, stage, state) -> html.Section:
     held = stage.held_b
     picks = _picks(stage, held)
-    rows = jax.tree.map(lambda x: x[picks], held.rows)
-    state = jax.tree.map(lambda x: x[0], learner_state)
+    rows = jax.tree.map(lambda x: x[np.array(picks)], held.rows)
     memory = jnp.zeros((len(picks), 10))
     mean, std = transfer.open_loop(settings.learner, state, rows, memory)
     ballistic = claims_lib.ballistic_end(stage, held)[picks]
@@ -163,11 +162,10 @@ def _films(folder, config, stage) -> html.Section:
     held = stage.held_b
     picks = _picks(stage, held)
     eye = camera_lib.Camera(width=FILM_PIXELS, height=FILM_PIXELS)
-    course = jax.tree.map(lambda x: x[picks] if x.ndim == 1 else x[:, picks], held.course)
-    course = course.replace(
-        velocity_m_s=held.course.velocity_m_s[picks], spawn_depth_m=held.course.spawn_depth_m[picks]
+    course = held.course.replace(
+        qpos=held.course.qpos[:, picks], broken=held.course.broken[:, picks]
     )
-    ids = held.rows.object_id[picks]
+    ids = held.rows.object_id[np.array(picks)]
     images, _ = jax.jit(experience.look, static_argnums=(1, 4))(stage.body, eye, ids, course, 1)
     frames = np.moveaxis(np.asarray(images[..., :3]), 0, 1)  # [n, T + 1, H, W, 3]
     captions = [_caption(stage, held, i) for i in picks]
@@ -191,6 +189,7 @@ def _films(folder, config, stage) -> html.Section:
                 jnp.asarray(held.course.impact_Ns[:, i]),
                 experience.CONTROL_DT_S,
                 SAMPLE_RATE_HZ,
+                jnp.asarray(held.course.broken[:-1, i]),
             )
         )
         if np.abs(wave).max() > 1e-9:

@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import _babble_report, _launch
-from nsca_jax import objects, types
-from nsca_jax.evaluation import babbling_claims, transfer
+from experiments import _babble_claims, _babble_report, _launch
+from nsca_jax import checkpoint, objects, types
+from nsca_jax.evaluation import babbling_claims as claims_lib
+from nsca_jax.evaluation import transfer
 from nsca_jax.evaluation.babbling_claims import Stage
 from nsca_jax.grounding import table as table_lib
 from nsca_jax.sensors import camera as camera_lib
@@ -54,6 +55,8 @@ def total_iterations(config) -> int:
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
+    if "competence" not in config.arms:
+        raise _launch.BadInput("config.arms must hold 'competence', the arm that is judged")
     for arm in config.arms:
         if arm not in ARMS:
             raise _launch.BadInput(f"config.arms: {arm!r} is not one of {', '.join(ARMS)}")
@@ -66,7 +69,7 @@ def check(config) -> None:
             )
 
 
-def make_world(config) -> Stage:
+def make_stage(config) -> Stage:
     """Load the object sets and roll out the held-out interactions."""
     set_a, set_b = objects.load(config.objects_a), objects.load(config.objects_b)
     radio = [objects.load(config.distractor_object)] if config.distractor else []
@@ -90,16 +93,16 @@ def make_world(config) -> Stage:
     )
 
 
-def judge(settings: babbling.BabbleSettings, world: Stage, state: babbling.TrainState) -> dict:
+def judge(settings: babbling.BabbleSettings, stage: Stage, state: babbling.TrainState) -> dict:
     """Scores on both held-out sets, without and with the agent's own memory of the objects."""
     out = {}
-    memories_a = jax.vmap(lambda t: table_lib.memory_input(t, world.held_a.rows.object_id))
+    memories_a = jax.vmap(lambda t: table_lib.memory_input(t, stage.held_a.rows.object_id))
     memory_a = memories_a(state.table)
     crossed = jax.vmap(
-        lambda t: transfer.crossed_memory(world.held_b.rows, world.first_b, world.count_b, t)
+        lambda t: transfer.crossed_memory(stage.held_b.rows, stage.first_b, stage.count_b, t)
     )
     memory_b = crossed(state.table)
-    for name, held, memory in (("a", world.held_a, memory_a), ("b", world.held_b, memory_b)):
+    for name, held, memory in (("a", stage.held_a, memory_a), ("b", stage.held_b, memory_b)):
         for known, given in (("", 0.0 * memory), ("_memory", memory)):
             out[name + known] = transfer.score(
                 settings.learner, state.learner, held.rows, held.region, given
@@ -107,48 +110,58 @@ def judge(settings: babbling.BabbleSettings, world: Stage, state: babbling.Train
     return out
 
 
-def run_arm(config, run, arm: str, world: Stage, number: int) -> dict:
+def run_arm(config, run, arm: str, stage: Stage, number: int) -> dict:
     """Train one arm to its end, or resume it, or read what a finished one left behind."""
     done = run.workdir / "arms" / f"{arm}.npz"
     if done.exists():
         with np.load(done) as stored:
             return dict(stored)
-    settings = settings_of(config, arm, world.known)
+    settings = settings_of(config, arm, stage.known)
     init, chunk = babbling.make_train(settings)
     keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.key(config.seed), i))(
         jnp.arange(config.seeds)
     )
-    state = run.restore(init(keys), name=arm)
-    state = init(keys) if state is None else state
+    state = run.restore(jax.eval_shape(init, keys), name=arm)
+    state = jax.jit(init)(keys) if state is None else state
     total = total_iterations(config)
     while (iteration := int(state.iteration)) < total:
-        steps = min(config.chunk, total - iteration)
-        state, metrics = chunk(world.body, state, steps)
-        scores = judge(settings, world, state)
-        interactions = int(state.iteration) * config.worlds
-        figures = _log(run, arm, state, metrics, scores, interactions, settings)
-        run.save(int(state.iteration), state, name=arm)
-        run.progress(
-            number * total + int(state.iteration), len(config.arms) * total, "it", **figures
-        )
+        state, metrics = chunk(stage.body, state, min(config.chunk, total - iteration))
+        iteration = int(state.iteration)
+        figures = _log(run, arm, settings, stage, state, metrics)
+        run.save(iteration, state, name=arm)
+        run.progress(number * total + iteration, len(config.arms) * total, "it", **figures)
         if run.stopping:
             raise run.interrupted()
-    record = babbling_claims.record(settings, world, state, judge(settings, world, state))
-    done.parent.mkdir(exist_ok=True)
+    record = claims_lib.record(settings, stage, state, judge(settings, stage, state))
+    run.save_weights(arm, first_seed(state.learner), arm=arm)
     run.write_arrays(done, record)
-    if arm == "competence":
-        run.save_weights("pretrained", state.learner)
     return record
 
 
-def _log(run, arm, state, metrics, scores, interactions, settings) -> dict:
+def first_seed(state: learner.LearnerState) -> dict:
+    """What a prediction needs of the first seed: parameters and running moments."""
+    tree = {"params": state.params, "statistics": state.statistics}
+    return jax.tree.map(lambda leaf: leaf[0], tree)
+
+
+def load_learner(settings: babbling.BabbleSettings, path) -> learner.LearnerState:
+    """One seed's learner from saved weights; its optimiser is fresh."""
+    blank = learner.init(settings.learner, jax.random.key(0))
+    template = {"params": blank.params, "statistics": blank.statistics}
+    tree, _ = checkpoint.load_weights(path, template)
+    return blank.replace(params=tree["params"], statistics=tree["statistics"])
+
+
+def _log(run, arm, settings, stage, state, metrics) -> dict:
     """One line of metrics.jsonl; returns the few figures shown on the progress line."""
+    scores = judge(settings, stage, state)
     skill = {
         f"skill_{part}_{m}": np.asarray(scores[part].skill[m]).tolist()
         for part in ("a", "b", "b_memory")
         for m in transfer.MODALITIES
     }
     overall = {f"skill_{part}": np.asarray(s.overall).tolist() for part, s in scores.items()}
+    interactions = int(state.iteration) * settings.worlds
     run.log(
         interactions,
         {
@@ -171,16 +184,21 @@ def _log(run, arm, state, metrics, scores, interactions, settings) -> dict:
 
 def main(config, run) -> dict:
     """Every arm, then the claims, then the report."""
-    check(config)
-    run.say("rolling out the held-out interactions of both sets")
-    world = make_world(config)
+    run.say("compiling, and rolling out the held-out interactions of both sets")
+    stage = make_stage(config)
     records = {
-        arm: run_arm(config, run, arm, world, number) for number, arm in enumerate(config.arms)
+        arm: run_arm(config, run, arm, stage, number) for number, arm in enumerate(config.arms)
     }
-    result = babbling_claims.claims(config.to_dict(), world, records)
-    _babble_report.write(config, run, world, records, result)
+    criteria, baselines, effects = _babble_claims.decide(config, stage, records)
+    result = run.result(
+        criteria, list(range(config.seeds)), baselines=baselines, effect_sizes=effects
+    )
+    settings = settings_of(config, "competence", stage.known)
+    model = load_learner(settings, run.workdir / "competence.npz")
+    path = _babble_report.write(config.to_dict(), run, stage, settings, model, records, result)
+    run.say(f"report: {path}")
     return result
 
 
 if __name__ == "__main__":
-    _launch.launch("babble", main)
+    _launch.launch("babble", main, check)

@@ -1,4 +1,4 @@
-"""What babbling must show: a record of each arm's figures, and the claims that they decide."""
+"""What babbling must show: the figures of each arm, and what they are compared with."""
 
 import dataclasses
 
@@ -8,14 +8,10 @@ import numpy as np
 
 from nsca_jax import types
 from nsca_jax.evaluation import stats, transfer
+from nsca_jax.models import dynamics
 from nsca_jax.training import babbling, experience
 from nsca_jax.types import PROPERTIES
 
-SKILL_ORDER = ("drop", "strike", "push", "lift")
-GROUNDED_A, GROUNDED_B = 0.9, 0.8
-TRANSFER = 0.9
-BALLISTIC = 0.5
-DISTRACTOR = 0.2
 
 
 @dataclasses.dataclass
@@ -65,16 +61,14 @@ def record(settings: babbling.BabbleSettings, stage: Stage, state, scores: dict)
 def baselines(stage: Stage) -> dict:
     """Figures of the predictors without learning, one number each, on both held-out sets."""
     out = {}
-    properties = jax.tree.map(np.asarray, stage.body.scene.properties)
     for name, held in (("a", stage.held_a), ("b", stage.held_b)):
-        target = transfer.dynamics.outcome_vector(held.rows.outcome)
+        target = dynamics.outcome_vector(held.rows.outcome)
         skill = transfer.modality_skill(transfer.persistence(held.rows), target)
         out[f"persistence_{name}"] = {m: float(v) for m, v in skill.items()}
         out[f"persistence_{name}"]["overall"] = float(transfer.overall(skill))
         end = ballistic_end(stage, held)
         miss = np.asarray(held.rows.motion[:, -1, :3]) - end
         out[f"ballistic_{name}_m"] = float(np.mean(np.linalg.norm(miss, axis=-1)))
-    del properties
     return out
 
 

@@ -81,8 +81,8 @@ def _criterion(c: Mapping[str, Any]) -> str:
     control = c.get("control")
     control_cell = "–"
     if control:
-        verdict = "" if control["passed"] else ' class="bad"'
-        said = "as it must be" if control["passed"] else "not as it must be"
+        verdict = ' class="bad"' if control["passed"] else ""
+        said = "reaches it too" if control["passed"] else "fails, as it must"
         control_cell = (
             f"<span>{_text(control['name'])}: {_number(control['value'])} "
             f"<small{verdict}>{said}</small></span>"

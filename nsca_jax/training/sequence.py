@@ -13,11 +13,17 @@ from nsca_jax.continual.method import Method
 
 
 class Settings(NamedTuple):
-    """Of one task's training by Adam, whose moments start anew with each task."""
+    """Of one task's training: gradient descent with momentum, clipped, along a cosine to 0.
+
+    Not Adam: dividing each parameter's gradient by its own size undoes what a stiff penalty asks,
+    and it ended 2 (Kronecker-factored) to 10 points (diagonal) lower here.
+    """
 
     steps: int
     batch: int
     learning_rate: float
+    momentum: float = 0.9
+    clip: float = 1.0  # of the gradient's norm, the penalty's part included
 
 
 @struct.dataclass
@@ -40,7 +46,10 @@ def make_learner(
     `learn` trains on one task, with the method's penalty times `strength`, and consolidates it:
     one compiled program for all tasks of a shape. State leaves lead with S; the state is donated.
     """
-    optimiser = optax.adam(settings.learning_rate)
+    rate = optax.cosine_decay_schedule(settings.learning_rate, settings.steps)
+    optimiser = optax.chain(
+        optax.clip_by_global_norm(settings.clip), optax.sgd(rate, settings.momentum)
+    )
 
     def init(key: jax.Array) -> LearnerState:
         params = init_params(jax.random.fold_in(key, 0))

@@ -1,0 +1,131 @@
+"""The criteria of babbling, decided by the arms' records. Thresholds are the plan's."""
+
+import numpy as np
+
+from nsca_jax.evaluation import babbling_claims as claims_lib
+from nsca_jax.evaluation import stats
+from nsca_jax.reports import results
+from nsca_jax.types import PROPERTIES
+
+GROUNDED = {"a": 0.9, "b": 0.8}
+SET_NAME = {"a": "Set A", "b": "Set B"}
+TRANSFER, BALLISTIC, DISTRACTOR = 0.9, 0.5, 0.2
+
+
+def decide(config, stage, records: dict) -> tuple[list[dict], dict, dict]:
+    """(criteria, baselines, effect sizes) from the records of the arms that ran."""
+    base = claims_lib.baselines(stage)
+    main = records["competence"]
+    criteria = [*_prediction(config, base, main, records), *_transfer(main)]
+    criteria += _open_loop(base, main)
+    criteria += _grounding(stage, main)
+    effects = {}
+    if "random" in records:
+        criterion, effects["competence over random, hardest third"] = _competence(records)
+        criteria.append(criterion)
+    if stage.known > stage.count_a:
+        criteria += _distractor(stage, records)
+    return criteria, base, effects
+
+
+def _prediction(config, base, main, records) -> list[dict]:
+    rival = ("persistence", base["persistence_a"]["overall"])
+    if "no_action" in records:
+        rival = ("dynamics without actions", float(records["no_action"]["overall_a"].mean()))
+    return [
+        results.criterion(
+            "skill_set_a",
+            "Predicts held-out interactions with Set A from the spawn's senses, skill and "
+            "parameters; skill = 1 - MSE / variance",
+            main["overall_a"],
+            config.skill_threshold,
+            ">=",
+            control=rival,
+        )
+    ]
+
+
+def _transfer(main) -> list[dict]:
+    claim = "Skill on Set B, never met, over skill on Set A; {}"
+    return [
+        results.criterion(
+            "transfer_set_b",
+            claim.format("at first sight, from the spawn alone"),
+            main["overall_b"] / main["overall_a"],
+            TRANSFER,
+            ">=",
+        ),
+        results.criterion(
+            "transfer_set_b_with_memory",
+            claim.format("with the agent's own table of both sets, weights untouched"),
+            main["overall_b_memory"] / main["overall_a_memory"],
+            TRANSFER,
+            ">=",
+        ),
+    ]
+
+
+def _open_loop(base, main) -> list[dict]:
+    return [
+        results.criterion(
+            "open_loop_position",
+            "End position on Set B after a whole interaction, error over that of the ballistic "
+            "predictor",
+            main["position_error_b"] / base["ballistic_b_m"],
+            BALLISTIC,
+            "<=",
+        )
+    ]
+
+
+def _grounding(stage, main) -> list[dict]:
+    out = []
+    shuffled = claims_lib.spearmans(stage, main, "shuffled", "a")
+    for part, threshold in GROUNDED.items():
+        found = claims_lib.spearmans(stage, main, "table", part)
+        for p, name in enumerate(PROPERTIES):
+            heard = part == "a" and name == "hardness"
+            rival = ("shuffled sound", float(shuffled[:, p].mean())) if heard else None
+            claim = f"Own estimates of {name} on {SET_NAME[part]} rank as the truth (Spearman)"
+            out.append(
+                results.criterion(
+                    f"grounding_{name}_{part}", claim, found[:, p], threshold, ">=", control=rival
+                )
+            )
+    return out
+
+
+def _competence(records) -> tuple[dict, float | None]:
+    errors = [records["competence"]["region_error"], records["random"]["region_error"]]
+    mine, random = (claims_lib.hardest_third_skill(e, errors) for e in errors)
+    gain = stats.differences(mine, random)
+    criterion = results.criterion(
+        "competence_over_random",
+        "Skill on the hardest third of the regions, competence-driven minus random, at equal "
+        "interactions; the whole 95 % interval above 0",
+        gain,
+        0.0,
+        ">=",
+        by_interval=True,
+    )
+    return criterion, results.effect_size(mine, random)
+
+
+def _distractor(stage, records) -> list[dict]:
+    def ratio(arm):
+        shares = claims_lib.distractor_shares(stage, records[arm]["visits"])
+        return shares[:, 2] / np.maximum(shares[:, 0], 1e-9)
+
+    rival = ("raw prediction error", float(ratio("error").mean())) if "error" in records else None
+    return [
+        results.criterion(
+            "distractor_share",
+            "The noisy object's share of interactions in the last third over that in the first",
+            ratio("competence"),
+            DISTRACTOR,
+            "<=",
+            control=rival,
+        )
+    ]
+
+

@@ -1,0 +1,125 @@
+"""Kronecker-factored elastic weight consolidation: weights of a layer are stiff together.
+
+For a dense layer with inputs a (a 1 appended for the bias) and pre-activation gradients g, the
+Fisher information is about A (x) G with A = E[a a^T], G = E[g g^T] (Martens & Grosse 2015), and
+
+    penalty = 1/2 sum_tasks sum_layers tr(G dW^T A dW)        (Ritter et al. 2018)
+
+with dW [in + 1, out] the distance from the latest parameters. The sum over tasks is kept exactly:
+a sum of Kronecker products is no Kronecker product.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+Params = Any  # a nested dict whose every leaf is a dense layer's "kernel" or "bias"
+TappedApply = Callable[[Params, jax.Array, dict[str, jax.Array]], tuple[jax.Array, dict]]
+
+
+@struct.dataclass
+class Factors:
+    """Of one layer; with a leading axis T, one a task."""
+
+    inputs: jax.Array  # A [in + 1, in + 1], last row and column: the bias
+    gradients: jax.Array  # G [out, out]
+
+
+@struct.dataclass
+class State:
+    """Factors of up to T tasks; those not yet learnt are zero and cost nothing but time."""
+
+    factors: dict[str, Factors]  # [T, ...] by the layer's path
+    centre: Params
+    tasks: jax.Array  # [] int32, how many were learnt
+
+
+def init(params: Params, tasks: int) -> State:
+    """No task learnt, room for `tasks` of them.
+
+    Raises:
+        ValueError: a parameter that is no dense layer's kernel or bias.
+    """
+    factors = {
+        path: Factors(
+            jnp.zeros((tasks, w.shape[0], w.shape[0])), jnp.zeros((tasks, w.shape[1], w.shape[1]))
+        )
+        for path, w in layers(params).items()
+    }
+    return State(factors, params, jnp.zeros((), jnp.int32))
+
+
+def update(state: State, params: Params, new: dict[str, Factors]) -> State:
+    """One more task, learnt at `params`. A task beyond the room is dropped: count before."""
+    factors = jax.tree.map(lambda all_, one: all_.at[state.tasks].set(one), state.factors, new)
+    return State(factors, params, state.tasks + 1)
+
+
+def penalty(state: State, params: Params) -> jax.Array:
+    """1/2 sum tr(G dW^T A dW), a scalar in nats.
+
+    Its gradient sum A dW G is formed once and reused for the value: autodiff would take three
+    times as long, and this is the dearest part of a training step. (No second derivatives.)
+    """
+    shift = layers(jax.tree.map(jnp.subtract, params, state.centre))
+    total = jnp.zeros(())
+    for path, dw_IxO in shift.items():
+        pull_IxO = jax.lax.stop_gradient(_pull(state.factors[path], dw_IxO))
+        linear = jnp.sum(dw_IxO * pull_IxO)
+        total += linear - 0.5 * jax.lax.stop_gradient(linear)
+    return total
+
+
+def factors_of(tapped_apply: TappedApply, params: Params, x_BxD: jax.Array) -> dict[str, Factors]:
+    """A and G of every dense layer, exact over the model's own label distribution.
+
+    Args:
+        tapped_apply: (params, x [D], taps) -> (logits [C], inputs); see `models.taps`.
+        x_BxD: the task's inputs; no labels are needed.
+    """
+    zeros = {path: jnp.zeros(w.shape[1]) for path, w in layers(params).items()}
+
+    def one(x_D: jax.Array) -> tuple[dict, jax.Array, dict]:
+        def log_probs(taps):
+            logits, inputs = tapped_apply(params, x_D, taps)
+            log_probs_C = jax.nn.log_softmax(logits)
+            return log_probs_C, (log_probs_C, inputs)
+
+        g_CxO, (log_probs_C, inputs) = jax.jacrev(log_probs, has_aux=True)(zeros)
+        return inputs, jnp.exp(log_probs_C), g_CxO
+
+    inputs, probs_BxC, gradients = jax.vmap(one)(x_BxD)
+    return {path: _factors(inputs[path], probs_BxC, gradients[path]) for path in zeros}
+
+
+def layers(params: Params, prefix: str = "") -> dict[str, jax.Array]:
+    """Path -> W [in + 1, out] of every dense layer, the bias as last row.
+
+    Raises:
+        ValueError: a parameter that is no dense layer's kernel or bias.
+    """
+    found = {}
+    for name, value in params.items():
+        path = f"{prefix}{name}"
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{path} is no kernel with bias of a dense layer")
+        if set(value) == {"kernel", "bias"}:
+            found[path] = jnp.concatenate([value["kernel"], value["bias"][None]])
+        else:
+            found |= layers(value, f"{path}/")
+    return found
+
+
+def _pull(factors: Factors, dw_IxO: jax.Array) -> jax.Array:
+    """sum over tasks of A dW G, [in + 1, out]."""
+    return jnp.einsum("tij,jo,top->ip", factors.inputs, dw_IxO, factors.gradients, optimize=True)
+
+
+def _factors(a_BxI: jax.Array, probs_BxC: jax.Array, g_BxCxO: jax.Array) -> Factors:
+    examples = len(a_BxI)
+    a_BxI = jnp.concatenate([a_BxI, jnp.ones((examples, 1))], 1)
+    g_BCxO = (jnp.sqrt(probs_BxC)[..., None] * g_BxCxO).reshape(-1, g_BxCxO.shape[-1])
+    return Factors(a_BxI.T @ a_BxI / examples, g_BCxO.T @ g_BCxO / examples)
