@@ -12,7 +12,7 @@ NEEDS_VENV = $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	|| { echo "$(PYTHON) cannot make virtual environments: install its venv package (Debian: apt install python3-venv)."; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench gpu
+.PHONY: help run test lint bench docs gpu
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ lint: $(READY) ## ruff, pyright and the import rules
 
 bench: $(READY) ## ratios against peers, written to benchmarks/results/
 	$(BIN)/python -m benchmarks.run
+
+docs: $(READY) ## the README's measured figures, from docs/results/
+	$(BIN)/python -m experiments.document
 
 gpu: $(GPU_READY) ## the main experiment on an NVIDIA GPU, in an environment of its own
 	@$(GPU_BIN)/python -c 'import jax; jax.devices("gpu")' 2>/dev/null \

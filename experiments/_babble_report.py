@@ -14,7 +14,7 @@ from nsca_jax.sensors import sound
 from nsca_jax.training import experience
 from nsca_jax.types import PROPERTIES, SKILLS
 
-UNITS = ("log E", "log kg", "log m", "restitution", "impulse")
+UNITS = ("1/s²", "kg", "m", "minus damping ratio", "N s")
 FILM_PIXELS = 96
 SAMPLE_RATE_HZ = 22_050
 SHOWN = 6  # interactions in the films

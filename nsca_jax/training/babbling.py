@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from nsca_jax import types
-from nsca_jax.curiosity import arms, choose
+from nsca_jax.curiosity import arms, choose, gamma_progress
 from nsca_jax.grounding import table as table_lib
 from nsca_jax.memory import replay
 from nsca_jax.sensors import camera as camera_lib
@@ -130,8 +130,7 @@ def _iterate(settings: BabbleSettings, body: experience.Body, state: TrainState)
 
 def _choose(settings: BabbleSettings, state: TrainState, keys):
     """Regions [S, B] and the Choice [S, B] within them; uniform during the random phase."""
-    arm = arms.ARMS[settings.curiosity]
-    value = jax.vmap(lambda c: arm.score(c, settings.bound, settings.warmup))(state.curiosity)
+    value = jax.vmap(functools.partial(_value, settings))(state.curiosity)
     value = jnp.where(state.iteration < settings.random_iterations, 1.0, value)
 
     def one(key, value_R):
@@ -142,6 +141,16 @@ def _choose(settings: BabbleSettings, state: TrainState, keys):
         return region, experience.Choice(thing, skill, parameters)
 
     return jax.vmap(one)(keys, value)
+
+
+def _value(settings: BabbleSettings, curiosity) -> jax.Array:
+    """What each region is worth [R]; a young region inherits the learnability of its object."""
+    if settings.curiosity != "gamma_progress":
+        return arms.ARMS[settings.curiosity].score(curiosity, settings.bound, settings.warmup)
+    parent = jnp.arange(settings.regions) // (settings.regions // settings.objects)
+    return gamma_progress.pooled_score(
+        curiosity, parent, settings.objects, settings.bound, settings.warmup
+    )
 
 
 def _appraise(settings: BabbleSettings, state: TrainState, region, rows: types.Interaction):

@@ -16,7 +16,7 @@ from nsca_jax.sim import scene as scene_lib
 
 FOVEA_DEG = 12.0  # vertical field of the close look
 PLACE_M = 0.03  # objects stand within +- this of the table's middle
-NOISE_LOUDNESS = 2.0  # spread of the noisy object's log band energies
+NOISE_LOUDNESS = 5.0  # spread of the noisy object's log band energies
 MAIN_PARAMETER = jnp.array([0, 1, 1, 0])  # per skill: the one whose halves are the regions' bins
 KNOT_STEPS = scene_lib.CONTROL_STEPS // types.KNOTS
 CONTROL_DT_S = scene_lib.SUBSTEPS * scene_lib.DT_S

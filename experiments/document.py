@@ -1,0 +1,34 @@
+"""Write the measured figures into the README: `python -m experiments.document` (or `make docs`).
+
+Takes docs/results/NAME.json, the results of finished runs, and rewrites the README's tables. Give
+result files to take them in first: `python -m experiments.document runs/evidence/result.json`
+stores it as docs/results/evidence.json, named by the run's folder.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from nsca_jax.reports import results, tables
+
+ROOT = Path(__file__).parent.parent
+STORE, README = ROOT / "docs" / "results", ROOT / "README.md"
+
+
+def main(paths: list[str]) -> int:
+    """Exit status: 0, or 2 where a file is no result."""
+    try:
+        for path in map(Path, paths):
+            results.read(path)
+            shutil.copyfile(path, STORE / f"{path.resolve().parent.name}.json")
+        for path in sorted(STORE.glob("*.json")):
+            tables.replace_block(README, path.stem, tables.criteria_table(results.read(path)))
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{README}: tables written from {STORE}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
