@@ -33,9 +33,9 @@ def get_config(preset: str = "laptop"):
 
     config.curiosity = config_dict.ConfigDict()
     config.curiosity.bins = 2
-    config.curiosity.window = 64
-    config.curiosity.warmup = 16
-    config.curiosity.bound = 3.0
+    config.curiosity.window = 16
+    config.curiosity.warmup = 8
+    config.curiosity.bound = 2.0
     config.curiosity.floor = 0.05
     config.curiosity.slow_every = 8
 
@@ -53,6 +53,7 @@ def get_config(preset: str = "laptop"):
 
     if preset == "evidence":
         config.seeds = 5
+        config.competence_interactions = 1664
         config.arms = ("competence", "random", "error", "no_action")
     if preset in ("paper", "gpu"):
         config.seeds = 1 if preset == "paper" else 64
