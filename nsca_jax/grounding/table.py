@@ -33,7 +33,7 @@ def init(objects: int) -> GroundingTable:
         measures=jnp.zeros((properties, objects, WINDOW)),
         count=jnp.zeros((properties, objects), jnp.int32),
         survived=jnp.zeros(objects),
-        broke=jnp.full(objects, jnp.inf),
+        broke=jnp.full(objects, jnp.inf, jnp.float32),
     )
 
 
