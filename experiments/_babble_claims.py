@@ -127,5 +127,3 @@ def _distractor(stage, records) -> list[dict]:
             control=rival,
         )
     ]
-
-

@@ -1,5 +1,8 @@
 """Figures, films, sounds and the page of a babbling run."""
 
+# flax dataclasses have `replace`, and jnp functions one array to return, though not to pyright.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+
 import jax
 import jax.numpy as jnp
 import numpy as np

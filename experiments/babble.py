@@ -4,6 +4,9 @@ Presets: laptop (3 seeds, minutes), evidence (5 seeds, every arm and control, un
 paper (10,000 random + 90,000 competence-driven interactions), gpu (paper for many seeds).
 """
 
+# flax dataclasses have `replace`, and jnp functions one array to return, though not to pyright.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+
 import jax
 import jax.numpy as jnp
 import numpy as np

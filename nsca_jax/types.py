@@ -55,7 +55,9 @@ class Image:
     """One look of the camera, H x W pixels, row 0 on top."""
 
     rgb: jax.Array  # [..., H, W, 3] float32 in [0, 1]
-    depth_m: jax.Array  # [..., H, W] distance along the optical axis; far plane where nothing is hit
+    depth_m: (
+        jax.Array
+    )  # [..., H, W] distance along the optical axis; far plane where nothing is hit
     segmentation: jax.Array  # [..., H, W] int32: 0 background, 1 object, 2 gripper
 
 
@@ -90,9 +92,13 @@ class Interaction:
     skill: jax.Array  # [...] int32, index into SKILLS
     parameters: jax.Array  # [..., 4] in [-1, 1], see SKILL_PARAMETERS
     spawn: Observation
-    motion: jax.Array  # [..., K, MOTION] displacement (m), rotation (rad), velocity (m/s) at the knots
+    motion: (
+        jax.Array
+    )  # [..., K, MOTION] displacement (m), rotation (rad), velocity (m/s) at the knots
     outcome: Outcome
-    measured: jax.Array  # [..., 5] the senses' raw estimate of each of PROPERTIES (grounding/table.py)
+    measured: (
+        jax.Array
+    )  # [..., 5] the senses' raw estimate of each of PROPERTIES (grounding/table.py)
     measured_ok: jax.Array  # [..., 5] bool: the skill and its course allowed that estimate
     contact: jax.Array  # [...] bool: the contact that the skill promises happened
     finite: jax.Array  # [...] bool: False where the world went non-finite and was frozen

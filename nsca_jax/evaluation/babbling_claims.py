@@ -1,5 +1,8 @@
 """What babbling must show: the figures of each arm, and what they are compared with."""
 
+# flax dataclasses have `replace`, and jnp functions one array to return, though not to pyright.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+
 import dataclasses
 
 import jax
@@ -11,7 +14,6 @@ from nsca_jax.evaluation import stats, transfer
 from nsca_jax.models import dynamics
 from nsca_jax.training import babbling, experience
 from nsca_jax.types import PROPERTIES
-
 
 
 @dataclasses.dataclass
@@ -102,7 +104,7 @@ def spearmans(stage: Stage, record: dict, table: str, part: str) -> np.ndarray:
 
 def distractor_shares(stage: Stage, visits: np.ndarray) -> np.ndarray:
     """The distractor's share of the interactions in each third of the run: [S, 3]."""
-    seeds, periods, regions = visits.shape
+    seeds, periods, _ = visits.shape
     by_object = visits.reshape(seeds, periods, stage.known, -1).sum(-1)
     thirds = by_object.reshape(seeds, 3, periods // 3, stage.known).sum(2)
     return thirds[..., -1] / np.maximum(thirds.sum(-1), 1)

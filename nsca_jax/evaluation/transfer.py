@@ -4,6 +4,9 @@ skill = 1 - MSE / variance per dimension over held-out interactions, averaged wi
 modalities; dimensions without variance are left out. 0 is the set's mean, 1 is perfect.
 """
 
+# flax dataclasses have `replace`, and jnp functions one array to return, though not to pyright.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+
 import functools
 
 import jax
@@ -44,7 +47,16 @@ class Score:
     coverage: jax.Array  # [] share of end positions inside the 90 % interval
 
 
-def collect(body, camera: camera_lib.Camera, key, first: int, count: int, per_region: int, bins: int, block: int):
+def collect(
+    body,
+    camera: camera_lib.Camera,
+    key,
+    first: int,
+    count: int,
+    per_region: int,
+    bins: int,
+    block: int,
+):
     """Balanced held-out interactions over objects first .. first + count - 1.
 
     Rolled out in blocks of `block` worlds by one compiled program.
@@ -177,11 +189,13 @@ def open_loop(settings, state: learner.LearnerState, rows, memory):
     out = learner.predict(settings, state.params, state.statistics, rows, memory)
     mean = normalise.invert(state.statistics.motion, out.motion_mean.mean(0))
     variance = jnp.exp(out.motion_log_variance).mean(0) + out.motion_mean.var(0)
-    return mean[..., :3], jnp.sqrt(variance[..., :3]) * normalise.std(state.statistics.motion)[..., :3]
+    return mean[..., :3], jnp.sqrt(variance[..., :3]) * normalise.std(state.statistics.motion)[
+        ..., :3
+    ]
 
 
 def persistence(rows: types.Interaction) -> jax.Array:
-    """Outcome vectors [n, O] of "nothing changes": no motion, no sound, the spawn's touch and look."""
+    """Outcome vectors [n, O] of "nothing changes": no motion, no sound, touch and look remain."""
     still = jnp.zeros_like(rows.outcome.displacement_m)
     return dynamics.outcome_vector(
         types.Outcome(
@@ -205,7 +219,9 @@ def ballistic(course: experience.Course, velocity_m_s, floor_m) -> np.ndarray:
     fall = (vz + np.sqrt(vz**2 - 2 * 9.81 * np.minimum(floor_m, 0.0))) / 9.81
     flight = np.where(floor_m < -1e-4, np.minimum(fall, duration), 0.0)
     out = velocity_m_s * flight[:, None]
-    out[:, 2] = np.where(floor_m < -1e-4, np.maximum(out[:, 2] - 0.5 * 9.81 * flight**2, floor_m), 0)
+    out[:, 2] = np.where(
+        floor_m < -1e-4, np.maximum(out[:, 2] - 0.5 * 9.81 * flight**2, floor_m), 0
+    )
     return out
 
 

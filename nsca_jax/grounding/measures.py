@@ -12,6 +12,9 @@ Pitch and loudness depend on size and weight too; `properties` divides these out
 own estimates, by the acoustics of a solid: f ~ sqrt(E V / m) / L and energy ~ J^2 / m.
 """
 
+# pyright takes jnp functions to return one array or a tuple.
+# pyright: reportArgumentType=false
+
 import jax
 import jax.numpy as jnp
 

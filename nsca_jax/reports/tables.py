@@ -9,7 +9,10 @@ BEGIN, END = "<!-- {name}: begin, written by `make docs` -->", "<!-- {name}: end
 
 def criteria_table(result: Mapping[str, Any]) -> str:
     """A Markdown table of a result's criteria: what, measured, needed, held or not, control."""
-    lines = ["| criterion | measured | needed | held | control |", "| --- | --- | --- | --- | --- |"]
+    lines = [
+        "| criterion | measured | needed | held | control |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for c in result["criteria"]:
         sign = {">=": "≥", "<=": "≤"}[c["direction"]]
         spread = "" if c["se"] is None else f"{c['mean']:.3g} ± {c['se']:.2g}"

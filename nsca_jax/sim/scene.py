@@ -128,8 +128,14 @@ def build(properties: ObjectProperties) -> Scene:
 
 
 def template(model: mujoco.MjModel) -> mjx.Model:
-    """The MJX model whose FIELDS are replaced per world."""
-    return mjx.put_model(model, impl="jax")
+    """The MJX model whose FIELDS are replaced per world.
+
+    `put_model` commits its arrays to a device. Free ones follow whatever they are used with, so
+    that a function given its own output back is not compiled a second time.
+    """
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(np.asarray(leaf)), mjx.put_model(model, impl="jax")
+    )
 
 
 # The template never depends on the set: its static parts (frames, sparsity) are part of the

@@ -6,6 +6,9 @@ donated state. S seeds x B worlds are one flat axis of worlds for physics and se
 what an unbroken one would.
 """
 
+# flax dataclasses have `replace`, and jnp functions one array to return, though not to pyright.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+
 import dataclasses
 import functools
 from collections.abc import Callable
@@ -31,8 +34,8 @@ PERIODS = 24  # parts of a run in which visits are counted apart
 class BabbleSettings:
     """Everything static about the loop; hashable, hence a compile-time constant."""
 
-    learner: learning.LearnerSettings = learning.LearnerSettings()
-    camera: camera_lib.Camera = camera_lib.Camera()
+    learner: learning.LearnerSettings = dataclasses.field(default_factory=learning.LearnerSettings)
+    camera: camera_lib.Camera = dataclasses.field(default_factory=camera_lib.Camera)
     objects: int = 21  # rows of the object set, the distractor included
     seeds: int = 3
     worlds: int = 32  # interactions an iteration and seed
@@ -197,9 +200,9 @@ def _remember(settings: BabbleSettings, state: TrainState, rows: types.Interacti
 
 def _learn(settings: BabbleSettings, state: TrainState, keys):
     """`updates` gradient steps per seed on replayed rows -> (TrainState, mean loss [S])."""
-    memory_rows = jax.vmap(
-        lambda t: table_lib.memory_input(t, jnp.arange(settings.objects))
-    )(state.table)
+    memory_rows = jax.vmap(lambda t: table_lib.memory_input(t, jnp.arange(settings.objects)))(
+        state.table
+    )
 
     def step(learners, number):
         draw = jax.vmap(jax.random.fold_in, (0, None))(keys, number)

@@ -3,6 +3,9 @@
 Everything here is for one seed; the loop vmaps it over seeds.
 """
 
+# flax dataclasses have `replace`, and jnp functions one array to return, though not to pyright.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+
 import dataclasses
 
 import jax
@@ -156,7 +159,7 @@ def loss(settings: LearnerSettings, params, statistics, rows, memory, valid, key
 
 
 def update(settings: LearnerSettings, state: LearnerState, rows, memory, valid, key):
-    """One gradient step on a batch [B] -> (LearnerState, loss []). A non-finite step is not taken."""
+    """One gradient step on a batch [B] -> (LearnerState, loss []); none where not finite."""
     value, grads = jax.value_and_grad(
         lambda p: loss(settings, p, state.statistics, rows, memory, valid, key)
     )(state.params)

@@ -81,9 +81,7 @@ def make_learner(
     return jax.jit(jax.vmap(init)), jax.jit(jax.vmap(learn), donate_argnums=0)
 
 
-def accuracies(
-    apply: Callable, params: Any, x_TxMxD: jax.Array, y_TxM: jax.Array
-) -> jax.Array:
+def accuracies(apply: Callable, params: Any, x_TxMxD: jax.Array, y_TxM: jax.Array) -> jax.Array:
     """Percent right on each task [T]; NaN all over where a parameter is not finite."""
     right_TxM = jnp.argmax(apply(params, x_TxMxD), -1) == y_TxM
     finite = jax.tree.reduce(
