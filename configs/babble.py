@@ -1,8 +1,8 @@
 """Babbling: drop, strike, push and lift twenty objects, then predict ten never met.
 
-    python -m experiments.babble --config=configs/babble.py            (laptop)
-    python -m experiments.babble --config=configs/babble.py:evidence   every arm and control
-    python -m experiments.babble --config=configs/babble.py:paper      the plan's 100,000
+python -m experiments.babble --config=configs/babble.py            (laptop)
+python -m experiments.babble --config=configs/babble.py:evidence   every arm and control
+python -m experiments.babble --config=configs/babble.py:paper      the plan's 100,000
 """
 
 from ml_collections import config_dict
@@ -53,7 +53,8 @@ def get_config(preset: str = "laptop"):
 
     if preset == "evidence":
         config.seeds = 5
-        config.competence_interactions = 1664
+        config.competence_interactions = 1280
+        config.chunk = 12
         config.arms = ("competence", "random", "error", "no_action")
     if preset in ("paper", "gpu"):
         config.seeds = 1 if preset == "paper" else 64

@@ -70,6 +70,11 @@ def check(config) -> None:
                 f"config.{field}={value} must be a positive multiple of config.worlds="
                 f"{config.worlds}, the interactions of one iteration"
             )
+    if total_iterations(config) % config.chunk:
+        raise _launch.BadInput(
+            f"config.chunk={config.chunk} must divide the run's {total_iterations(config)} "
+            "iterations, or the last chunk is compiled apart"
+        )
 
 
 def make_stage(config) -> Stage:
