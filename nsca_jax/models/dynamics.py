@@ -80,9 +80,9 @@ def persistence(spawn: types.Observation, outcome: normalise.Statistics) -> jax.
     """
     lead = spawn.visual_code.shape[:-1]
     still = jnp.zeros((*lead, OUTCOMES - types.VISUAL_CODE))
-    seen = normalise.apply(
-        outcome, jnp.concatenate([still, spawn.visual_code], -1)
-    )[..., -types.VISUAL_CODE :]
+    seen = normalise.apply(outcome, jnp.concatenate([still, spawn.visual_code], -1))[
+        ..., -types.VISUAL_CODE :
+    ]
     return jnp.concatenate([still, seen], -1)
 
 
