@@ -26,6 +26,7 @@ def make_situation(key, rows=ROWS):
         skill=jax.random.randint(keys[1], (rows,), 0, len(types.SKILLS)),
         parameters=jax.random.uniform(keys[2], (rows, 4), minval=-1.0),
         memory=jnp.zeros((rows, dynamics.MEMORY)),
+        persistence=jnp.zeros((rows, dynamics.OUTCOMES)),
     )
 
 

@@ -100,7 +100,7 @@ def test_batch_axes():
 @pytest.mark.parametrize("pixels", [32, 64])
 def test_small_figures_are_measured_as_well_as_their_pixels_allow(pixels):
     """Random balls of 1.5 to 4.5 cm: size within 0.3 / sqrt(n) of itself for nine in ten."""
-    camera = cameras.Camera(width=pixels, height=pixels)
+    camera = cameras.Camera(width=pixels, height=pixels, fovy_deg=45.0)
     rng = np.random.default_rng(0)
     count = 500
     radius = rng.uniform(0.015, 0.045, count)
