@@ -2,10 +2,11 @@
 
     python -m experiments.forgetting --config=configs/forgetting.py          (laptop, 20 seeds)
     python -m experiments.forgetting --config=configs/forgetting.py:quick    3 seeds, for CI
-    python -m experiments.forgetting --config=configs/forgetting.py:tune     how `strength` was chosen
+    python -m experiments.forgetting --config=configs/forgetting.py:tune     choose `strength`
 
-`tune` tries `grid` times each method's `unit` on five seeds that no result uses (from 1000 on) and
-prints the strength with the highest average accuracy; those are the numbers below.
+`tune` tries `grid` times each method's `unit` on five seeds that no result uses (from 1000 on). Of
+the strengths within half a point of the best average accuracy it prints the one that keeps the
+first task best; those are the numbers below. Ten tasks use the strengths of five.
 """
 
 from ml_collections import config_dict
@@ -53,15 +54,16 @@ def get_config(preset: str = "laptop"):
 
     config.strength = config_dict.ConfigDict()  # of the penalty
     config.strength.permuted = config_dict.ConfigDict(
-        {"ewc": 10.0, "ewc_online": 10.0, "kfac": 30.0, "si": 0.3, "l2": 0.03}
+        {"ewc": 20.0, "ewc_online": 20.0, "kfac": 40.0, "si": 0.03, "l2": 0.04}
     )
-    config.strength.rotated = config_dict.ConfigDict({"ewc": 100.0, "kfac": 40.0})
-    config.strength.halves = config_dict.ConfigDict({"ewc": 30.0, "kfac": 60.0})
-    config.strength.classes = config_dict.ConfigDict({"ewc": 30.0, "kfac": 30.0, "ewc_replay": 10.0})
-    config.strength.permuted_ten = config_dict.ConfigDict({"ewc": 10.0, "kfac": 30.0})
+    config.strength.rotated = config_dict.ConfigDict({"ewc": 20.0, "kfac": 40.0})
+    config.strength.halves = config_dict.ConfigDict({"ewc": 80.0, "kfac": 1000.0})
+    config.strength.classes = config_dict.ConfigDict(
+        {"ewc": 300.0, "kfac": 1000.0, "ewc_replay": 80.0}
+    )
     config.stiff = 100.0  # ewc_stiff: so many times the strength of ewc
 
-    config.grid = (0.3, 1.0, 2.0, 4.0, 8.0, 30.0)
+    config.grid = (0.3, 1.0, 2.0, 4.0, 8.0, 30.0, 100.0)
     config.unit = config_dict.ConfigDict(
         {"ewc": 10.0, "ewc_online": 10.0, "kfac": 10.0, "si": 0.1, "l2": 0.01, "ewc_replay": 10.0}
     )

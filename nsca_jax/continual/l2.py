@@ -1,6 +1,6 @@
 """The plainest anchor: stay near the parameters of the last task, all of them alike.
 
-    penalty = 1/2 sum_i (theta_i - theta*_i)^2, nothing before the first task ended
+penalty = 1/2 sum_i (theta_i - theta*_i)^2, nothing before the first task ended
 """
 
 from typing import Any

@@ -32,9 +32,7 @@ def init(params: Params) -> State:
 
 def track(state: State, grads: Params, before: Params, after: Params) -> State:
     """One step; `grads` are those of the task's own loss at `before`, without the penalty."""
-    path = jax.tree.map(
-        lambda w, g, b, a: w - g * (a - b), state.path, grads, before, after
-    )
+    path = jax.tree.map(lambda w, g, b, a: w - g * (a - b), state.path, grads, before, after)
     return state.replace(path=path)  # pyright: ignore[reportAttributeAccessIssue]
 
 

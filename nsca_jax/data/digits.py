@@ -59,11 +59,6 @@ def class_incremental(seed: int, per_task: int = 2) -> Tasks:
     return _stack([tuple(_only(p, range(f, f + per_task)) for p in parts) for f in firsts])
 
 
-def join(tasks: Tasks) -> tuple[np.ndarray, np.ndarray]:
-    """(x [T * N, D], y [T * N]): the training images of all tasks together."""
-    return tasks.x_TxNxD.reshape(-1, SIDE**2), tasks.y_TxN.reshape(-1)
-
-
 Part = tuple[np.ndarray, np.ndarray]  # images [n, 64], labels [n]
 
 

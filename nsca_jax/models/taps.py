@@ -12,6 +12,15 @@ import jax
 Taps = dict[str, jax.Array]  # path of a dense layer, such as "encoder/hidden_0" -> array
 
 
+def untapped(module: nn.Module) -> Callable[[Any, jax.Array], jax.Array]:
+    """`apply(params, x) -> output` of the module as it is."""
+
+    def apply(params: Any, x: jax.Array) -> jax.Array:
+        return module.apply({"params": params}, x)  # pyright: ignore[reportReturnType]
+
+    return apply
+
+
 def tapped(module: nn.Module) -> Callable[[Any, jax.Array, Taps], tuple[jax.Array, Taps]]:
     """`apply(params, x, taps) -> (output, inputs)` of a module whose dense layers are called once.
 
