@@ -170,14 +170,24 @@ def _storable(leaf: Any) -> jax.Array | np.ndarray:
 
 
 def _abstract(leaf: Any) -> Any:
-    """What orbax shall read for this leaf of the template, and onto which device."""
+    """What orbax shall read for this leaf of the template: onto its devices, or as NumPy."""
     if _is_key(leaf):
         leaf = jax.eval_shape(jax.random.key_data, leaf)
     elif not isinstance(leaf, jax.Array | jax.ShapeDtypeStruct):
         return np.asarray(leaf)
-    sharding = getattr(leaf, "sharding", None)
-    sharding = sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    if (sharding := _placement(leaf)) is None:
+        return np.zeros(leaf.shape, leaf.dtype)
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+
+def _placement(leaf: Any) -> jax.sharding.Sharding | None:
+    """Where the template wants this leaf; None leaves it to JAX.
+
+    An array that is bound to a device makes another program than one that is not: bound without
+    need, a restored state would compile the whole run's loop once more.
+    """
+    bound = not isinstance(leaf, jax.Array) or leaf.committed
+    return getattr(leaf, "sharding", None) if bound else None
 
 
 def _like(stored: Any, leaf: Any, implementation: str | None) -> Any:
@@ -187,7 +197,7 @@ def _like(stored: Any, leaf: Any, implementation: str | None) -> Any:
         return jax.random.wrap_key_data(stored, impl=implementation)
     if isinstance(leaf, bool | int | float):
         return type(leaf)(stored.item())
-    return stored
+    return stored if isinstance(stored, jax.Array) else jax.numpy.array(stored)
 
 
 def _refuse_misfit(path: Any, stored: dict[str, list[Any]], template: Any) -> None:

@@ -1,0 +1,138 @@
+"""Ratios against peers in one run: `make bench`, or `python -m benchmarks.run`.
+
+Physics against the C engine; the compiled loop at several batch sizes, its parts, and against a
+loop in which the host drives the C engine; seeds together against one after another; seconds of
+compiling; peak memory. Prints a table and writes JSON.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks import clock, parts, physics, probe, targets, workload
+from nsca_jax.reports import plain, results
+
+PAPER_INTERACTIONS = 101_000
+PAPER_WORLDS = 80
+
+
+class Plan(NamedTuple):
+    """How much is measured."""
+
+    updates: int  # gradient steps an iteration; 0: the preset's own
+    repeats: int
+    batches: tuple[int, ...]  # worlds of the physics alone
+    laptop: tuple[int, int]  # seeds, worlds of the loop that is compiled from nothing
+    alone: tuple[int, ...]  # worlds of the loop with one seed; the last is taken apart
+    together: tuple[tuple[int, int], ...]  # seeds, worlds; `alone` has the same worlds
+    paper: bool
+
+
+FULL = Plan(0, 3, (16, 64, 256, 512), (3, 32), (16, 32, 64), ((4, 64), (16, 16)), True)
+QUICK = Plan(4, 2, (8,), (1, 8), (8,), ((2, 8),), False)
+
+
+def main(arguments: list[str]) -> None:
+    """Measures, prints and writes."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small sizes, to try the benchmark")
+    parser.add_argument("--out", type=Path, help="the JSON file to write")
+    given = parser.parse_args(arguments)
+    begin = time.perf_counter()
+    report = measure(QUICK if given.quick else FULL)
+    report |= {"quick": given.quick, "wall_s": time.perf_counter() - begin}
+    platform = report["device"].partition(":")[0]
+    folder, name = ("runs/bench", "quick") if given.quick else ("benchmarks/results", "loop")
+    out = given.out or Path(folder) / f"{name}_{platform}.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(plain.plain(report), indent=2) + "\n", encoding="utf-8")
+    print(table(report))
+    print(f"\nwritten: {out} ({report['wall_s']:.0f} s)")
+
+
+def measure(plan: Plan) -> dict[str, Any]:
+    """Figures, ratios and targets; device and versions."""
+    workload.use_compile_cache()
+    # first what runs in processes of its own: a child's peak memory is at least its parent's
+    figures, ratios = loops(plan)
+    figures = [*compiling(plan), *figures]
+    _say("physics and parts")
+    settings, body = workload.load("laptop", 1, plan.alone[-1], plan.updates)
+    for found in (
+        physics.measure(body, plan.batches, plan.repeats),
+        parts.measure(settings, body, plan.repeats),
+    ):
+        figures += found[0]
+        ratios += found[1]
+    return {
+        "device": results.device(),
+        "versions": results.versions(),
+        "figures": figures,
+        "ratios": ratios,
+        "targets": targets.judge([*figures, *ratios]),
+    }
+
+
+def compiling(plan: Plan) -> list[dict[str, Any]]:
+    """Seconds to compile the laptop preset's loop from nothing, and with the persistent cache."""
+    case = ("laptop", *plan.laptop, plan.updates, 1)
+    with tempfile.TemporaryDirectory() as cache:
+        _say("compiling from nothing")
+        cold, *cached = [probe.run(*case, cache=cache)["compile_s"] for _ in range(3)]
+    return [
+        clock.figure("compile_cold", "s", [cold]),
+        clock.figure("compile_cached", "s", cached),
+    ]
+
+
+def loops(plan: Plan) -> tuple[list, list]:
+    """(figures, ratios): the compiled loop's rate and peak memory, seeds alone and together."""
+    figures, rates = [], {}
+    for seeds, worlds in (*((1, worlds) for worlds in plan.alone), *plan.together):
+        name = f"{seeds}x{worlds}"
+        found = _probe("laptop", seeds, worlds, plan)
+        rates[seeds, worlds] = clock.rate(
+            f"loop_{name}", "interactions/s", found["interactions"], found["wall_s"]
+        )
+        memory = clock.figure(f"memory_{name}", "GiB", [found["peak_bytes"] / targets.GIB])
+        figures += [rates[seeds, worlds], memory]
+    if plan.paper:
+        found = _probe("paper", 1, PAPER_WORLDS, plan)
+        minutes = [s / PAPER_WORLDS * PAPER_INTERACTIONS / 60 for s in found["wall_s"]]
+        figures.append(clock.figure("paper_minutes", "min", minutes))
+    costs = [  # one seed after another costs each what it costs alone
+        clock.ratio(f"seed_cost_{seeds}x{worlds}", rates[1, worlds], rates[seeds, worlds])
+        for seeds, worlds in plan.together
+    ]
+    return figures, costs
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report as lines of text."""
+    rows = [
+        f"{x['name']:<40} {x['median']:>10.4g}  {x['low']:.4g} to {x['high']:.4g}  {x['unit']}"
+        for x in [*report["figures"], *({"unit": "", **x} for x in report["ratios"])]
+    ]
+    held = [
+        f"{'reached' if x['reached'] else 'MISSED':<8} {x['claim']}: {x['value']:.4g}"
+        f" ({x['direction']} {x['threshold']:g})"
+        for x in report["targets"]
+    ]
+    return "\n".join([report["device"], *rows, "", *held])
+
+
+def _probe(preset: str, seeds: int, worlds: int, plan: Plan) -> dict[str, Any]:
+    _say(f"loop of {preset}, {seeds} x {worlds} worlds")
+    return probe.run(preset, seeds, worlds, plan.updates, plan.repeats)
+
+
+def _say(what: str) -> None:
+    print(f"{what} ...", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
