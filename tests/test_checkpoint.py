@@ -47,6 +47,19 @@ def largest_file(folder):
     return max((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
 
 
+def test_binds_an_array_to_a_device_only_where_the_template_does(tmp_path):
+    """What is bound needlessly makes another program of what it enters: one more compile."""
+    device = jax.devices()[0]
+    state = {"free": jnp.ones(3), "bound": jax.device_put(jnp.ones(3), device)}
+    state |= {"key": jax.random.key(0), "empty": jnp.zeros((0, 2))}
+    checkpoint.save(tmp_path, 1, state)
+    for template in (state, jax.eval_shape(lambda: state)):
+        restored, _ = checkpoint.restore(tmp_path, template)
+        bound = {name for name, leaf in restored.items() if leaf.committed}
+        assert bound == {name for name, leaf in template.items() if getattr(leaf, "committed", 0)}
+    assert state["bound"].committed
+
+
 @pytest.mark.parametrize("abstract", [False, True])
 def test_restores_every_leaf_and_typed_key_exactly(tmp_path, abstract):
     state = make_state(1)
