@@ -35,6 +35,8 @@ def measure(settings: babbling.BabbleSettings, body, repeats: int) -> tuple[list
         clock.figure(f"{k}_share", "1", [a / b for a, b in zip(wall[k], sums, strict=True)])
         for k in PARTS
     ]
+    whole = [a / b for a, b in zip(sums, wall["loop"], strict=True)]
+    figures.append(clock.figure("parts_to_loop", "1", whole))
     rates = {
         k: clock.rate(f"{k}_interactions", "interactions/s", settings.worlds, wall[k])
         for k in ("loop", "c_host")
