@@ -19,14 +19,26 @@ LABELS = {
     "ewc_replay": "EWC and replay",
     "joint": "joint training",
 }
-TEXTS = {
-    "permuted": "Five permuted tasks: all ten digits, the pixels shuffled anew for each task.",
-    "rotated": "Five rotated tasks: all ten digits, turned by 30 degrees more for each task.",
-    "halves": "Two halves: digits 0 to 4, then 5 to 9 on the same five labels. The tasks "
-    "contradict each other, and every method pays.",
-    "classes": "Class-incremental: two new digits a task, told apart among all ten. A penalty on "
-    "weights alone is known to fail here; remembered examples must carry.",
-    "permuted_ten": "Ten permuted tasks, with the strengths chosen on five.",
+TEXTS = {  # sequence -> its title and text
+    "permuted": (
+        "Five permuted tasks",
+        "All ten digits, the pixels shuffled anew for each task.",
+    ),
+    "rotated": (
+        "Five rotated tasks",
+        "All ten digits, turned by 30 degrees more for each task.",
+    ),
+    "halves": (
+        "Two halves",
+        "Digits 0 to 4, then 5 to 9 on the same five labels. The tasks contradict each other, and "
+        "every method pays.",
+    ),
+    "classes": (
+        "Class-incremental",
+        "Two new digits a task, told apart among all ten. A penalty on weights alone is known to "
+        "fail here; remembered examples must carry.",
+    ),
+    "permuted_ten": ("Ten permuted tasks", "With the strengths chosen on five."),
 }
 
 
@@ -59,8 +71,7 @@ def write(config: dict, run, records: Records, result: dict) -> None:
             (bars, "Accuracy when all tasks are learnt; whiskers hold 95 % of the seeds."),
             (squares, "Accuracy on each task after each task, mean of the seeds."),
         ]
-        title, text = TEXTS[name].split(":", 1)
-        sections.append(html.Section(title, text[1:2].upper() + text[2:], pictures))
+        sections.append(html.Section(*TEXTS[name], pictures))
     sections.append(html.Section("Two tasks", _two_tasks_text(records)))
     passed = sum(item["passed"] for item in result["criteria"])
     html.write_report(

@@ -141,6 +141,21 @@ def test_kfac_sums_tasks_by_hand():
     np.testing.assert_allclose(kfac.penalty(state, moved), by_hand, rtol=1e-6)
 
 
+def test_kfac_groups_scale_by_path():
+    """A layer ten times stiffer costs ten times as much, and the others what they did."""
+    one = kfac.Factors(jnp.eye(2), jnp.ones((1, 1)))
+    params = {
+        name: {"layer": {"kernel": jnp.zeros((1, 1)), "bias": jnp.zeros(1)}}
+        for name in ("semantic", "episodic")
+    }
+    factors = kfac.scale_groups(dict.fromkeys(kfac.layers(params), one), {"semantic": 10.0})
+    state = kfac.update(kfac.init(params, 1), params, factors)
+    moved = jax.tree.map(jnp.ones_like, params)
+    np.testing.assert_allclose(kfac.penalty(state, moved), 0.5 * (10 * 2 + 2), rtol=1e-6)
+    with pytest.raises(ValueError, match="'semantics'"):
+        kfac.scale_groups(factors, {"semantics": 10.0})
+
+
 def test_kfac_refuses_what_is_no_dense_layer():
     with pytest.raises(ValueError, match="norm/scale is no kernel"):
         kfac.init({"norm": {"scale": jnp.ones(3)}}, 1)

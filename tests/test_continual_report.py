@@ -82,6 +82,8 @@ def test_a_failed_seed_is_counted_and_never_averaged():
 
 def test_report_shows_every_sequence(tmp_path):
     records = _records()
+    records["halves"] = {"plain": _matrix(30.0, 97.0, 2), "joint": _matrix(97.0, 97.0, 2)[:, -1:]}
+    records["permuted_ten"] = {"plain": _matrix(12.0, 97.0, 10)}
     claims = _forgetting_report.claims(records)
     result = results.build(
         "x", seeds=list(range(SEEDS)), config_hash="0" * 16, wall_s=1.0, **claims
@@ -89,9 +91,12 @@ def test_report_shows_every_sequence(tmp_path):
     run = types.SimpleNamespace(workdir=tmp_path)
     _forgetting_report.write({"seeds": SEEDS}, run, records, result)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    for title in ("Five permuted tasks", "Five rotated tasks", "Class-incremental", "Two tasks"):
+    assert set(records) == set(forgetting.SEQUENCES)
+    for title, _ in _forgetting_report.TEXTS.values():
         assert title in page
-    assert page.count("data:image/png") == 6
+    assert page.count("data:image/png") == 2 * len(records)
+    assert claims["baselines"]["rotated_two"]["plain"]["first task"][0] == pytest.approx(25.15)
+    assert "halves: plain training 30.1" in page
 
 
 def test_of_nearly_equal_strengths_the_one_that_keeps_the_first_task():

@@ -79,7 +79,8 @@ def _ewc_online(it: Learner) -> Method:
 
 def _kfac(it: Learner) -> Method:
     def consolidate(state, params, x, y, key):
-        return kfac.update(state, params, kfac.factors_of(it.tapped_apply, params, x))
+        factors = kfac.factors_of(it.tapped_apply, params, x)
+        return kfac.update(state, params, kfac.scale_groups(factors, it.groups))
 
     return Method(
         init=lambda params: kfac.init(params, it.tasks),

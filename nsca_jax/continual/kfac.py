@@ -9,6 +9,7 @@ with dW [in + 1, out] the distance from the latest parameters. The sum over task
 a sum of Kronecker products is no Kronecker product.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -93,6 +94,25 @@ def factors_of(tapped_apply: TappedApply, params: Params, x_BxD: jax.Array) -> d
 
     inputs, probs_BxC, gradients = jax.vmap(one)(x_BxD)
     return {path: _factors(inputs[path], probs_BxC, gradients[path]) for path in zeros}
+
+
+def scale_groups(
+    factors: dict[str, Factors], multipliers: Mapping[str, float]
+) -> dict[str, Factors]:
+    """Makes the layers whose path holds a given name so many times stiffer: {"semantic": 10.0}.
+
+    Raises:
+        ValueError: a name that no path holds.
+    """
+    for name in multipliers:
+        if not any(name in path.split("/") for path in factors):
+            raise ValueError(f"no layer's path holds {name!r}")
+
+    def scale(path: str, layer: Factors) -> Factors:
+        times = math.prod(multipliers[name] for name in set(path.split("/")) & set(multipliers))
+        return Factors(layer.inputs, times * layer.gradients)
+
+    return {path: scale(path, layer) for path, layer in factors.items()}
 
 
 def layers(params: Params, prefix: str = "") -> dict[str, jax.Array]:

@@ -76,7 +76,8 @@ def accuracy_matrices(path: str | Path, matrices: Mapping[str, np.ndarray]) -> P
             for i, j in zip(*np.tril_indices(tasks), strict=True):
                 colour = "white" if mean[i, j] < 60 else "black"
                 note = f"{mean[i, j]:.0f}"
-                ax.text(j, i, note, ha="center", va="center", fontsize=7, color=colour)
+                size = 7 if tasks <= 6 else 4.5
+                ax.text(j, i, note, ha="center", va="center", fontsize=size, color=colour)
             ax.set_title(method)
             ax.set_xticks(range(tasks), range(1, tasks + 1))
             ax.set_yticks(range(tasks), range(1, tasks + 1))
