@@ -8,6 +8,7 @@ import pytest
 from nsca_jax import rings
 from nsca_jax.curiosity import choose, gamma_progress
 from nsca_jax.curiosity.arms import ARMS
+from nsca_jax.curiosity.evidence import Evidence
 
 
 def reference_append(ring, count, cells, values, valid):
@@ -59,7 +60,9 @@ def lives():
             now, slow = errors(jax.random.fold_in(jax.random.key(0), n), n)
             region = jnp.repeat(jnp.arange(3), 16)
             valid = jnp.ones(48, bool)
-            return ARMS[arm].update(state, region, now.ravel(), slow.ravel(), valid), None
+            rest = [jnp.abs(now - slow).ravel()] * 3  # what other signals than the first two see
+            seen = Evidence(now.ravel(), slow.ravel(), *rest)
+            return ARMS[arm].update(state, region, seen, valid), None
 
         start = ARMS[arm].init(4, 64)
         return jax.jit(lambda s: jax.lax.scan(step, s, jnp.arange(60.0).astype(int)))(start)[0]
@@ -81,7 +84,7 @@ def test_without_the_bound_noise_passes_for_progress():
     error, slow = jax.random.normal(jax.random.key(1), (2, regions * n)) + 3.0
     state = gamma_progress.init(regions, n)
     region = jnp.tile(jnp.arange(regions), n)
-    state = gamma_progress.update(state, region, error, slow, jnp.ones(regions * n, bool))
+    state = gamma_progress.update(state, region, Evidence(error, slow), jnp.ones(regions * n, bool))
     fooled = [float((gamma_progress.score(state, bound) > 0.0).mean()) for bound in (0.0, 3.0)]
     assert fooled[0] > 0.3
     assert fooled[1] <= 1 / 60
@@ -106,8 +109,7 @@ def test_score_by_hand():
     state = gamma_progress.update(
         state,
         jnp.zeros(4, int),
-        jnp.array([3.0, 2.0, 1.0, 99.0]),
-        jnp.full(4, 4.0),
+        Evidence(jnp.array([3.0, 2.0, 1.0, 99.0]), jnp.full(4, 4.0)),
         jnp.array([True, True, True, False]),
     )
     assert gamma_progress.score(state)[0] == 1.0
@@ -118,7 +120,9 @@ def test_score_by_hand():
 def test_a_young_region_takes_its_parents_learnability():
     state = gamma_progress.init(3, 8)
     region = jnp.array([0] * 4 + [1] * 4 + [2])
-    state = gamma_progress.update(state, region, jnp.ones(9), jnp.full(9, 2.0), jnp.ones(9, bool))
+    state = gamma_progress.update(
+        state, region, Evidence(jnp.ones(9), jnp.full(9, 2.0)), jnp.ones(9, bool)
+    )
     parent = jnp.array([0, 0, 1])
     np.testing.assert_allclose(
         gamma_progress.pooled_score(state, parent, 2, warmup=6),

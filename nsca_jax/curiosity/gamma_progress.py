@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from nsca_jax import rings
+from nsca_jax.curiosity.evidence import Evidence
 
 SMALLEST_ERROR = 1e-3
 
@@ -40,17 +41,11 @@ def init(regions: int, window: int = 64) -> State:
     )
 
 
-def update(
-    state: State,
-    region_B: jax.Array,
-    error_B: jax.Array,
-    slow_error_B: jax.Array,
-    valid_B: jax.Array,
-) -> State:
+def update(state: State, region_B: jax.Array, seen: Evidence, valid_B: jax.Array) -> State:
     """Takes in a batch: regions int32, errors of predictor and slow copy, which rows count."""
-    progress_B = slow_error_B - error_B
+    progress_B = seen.slow_error - seen.error
     progress, count = rings.append(state.progress, state.count, region_B, progress_B, valid_B)
-    slow, _ = rings.append(state.slow_error, state.count, region_B, slow_error_B, valid_B)
+    slow, _ = rings.append(state.slow_error, state.count, region_B, seen.slow_error, valid_B)
     return State(progress, slow, count)
 
 

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from nsca_jax.curiosity.evidence import Evidence
+
 
 @struct.dataclass
 class State:
@@ -18,15 +20,9 @@ def init(regions: int, window: int = 64) -> State:
     return State(jnp.zeros(regions, jnp.int32))
 
 
-def update(
-    state: State,
-    region_B: jax.Array,
-    error_B: jax.Array,
-    slow_error_B: jax.Array,
-    valid_B: jax.Array,
-) -> State:
-    """Counts the samples; errors are not asked for."""
-    del error_B, slow_error_B
+def update(state: State, region_B: jax.Array, seen: Evidence, valid_B: jax.Array) -> State:
+    """Counts the samples; what was seen is not asked for."""
+    del seen
     return State(state.count.at[region_B].add(valid_B.astype(jnp.int32)))
 
 

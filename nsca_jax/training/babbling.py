@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from nsca_jax import types
-from nsca_jax.curiosity import arms, choose, gamma_progress
+from nsca_jax.curiosity import arms, choose, evidence, gamma_progress
 from nsca_jax.grounding import table as table_lib
 from nsca_jax.memory import replay
 from nsca_jax.sensors import camera as camera_lib
@@ -169,7 +169,8 @@ def _appraise(settings: BabbleSettings, state: TrainState, region, rows: types.I
         memory = table_lib.memory_input(table, rows.object_id)
         now = learning.error(settings.learner, params, statistics, rows, memory)
         then = learning.error(settings.learner, slow, statistics, rows, memory)
-        return arm.update(curiosity, region, now, then, rows.finite), now.mean()
+        seen = evidence.Evidence(now, then)
+        return arm.update(curiosity, region, seen, rows.finite), now.mean()
 
     curiosity, error = jax.vmap(one)(
         state.learner.params, state.slow, statistics, state.table, state.curiosity, region, rows
