@@ -22,8 +22,8 @@ def get_config(preset: str = "laptop"):
     config.distractor_object = "configs/distractor.yaml"
     config.arms = ("competence",)  # of: competence, random, error, no_action
 
-    config.random_interactions = 256  # per seed, first phase
-    config.competence_interactions = 2304  # per seed, second phase
+    config.random_interactions = 512  # per seed, first phase
+    config.competence_interactions = 2560  # per seed, second phase
     config.skill_threshold = 0.6  # that the skill on Set A must reach
     config.evaluation_interactions = 480  # Set B, never trained on; Set A's held-out: twice these
     config.worlds = 32  # interactions at once per seed
@@ -31,13 +31,21 @@ def get_config(preset: str = "laptop"):
     config.image_size = 32
     config.host_devices = 1
 
+    config.sensor_noise = config_dict.ConfigDict()  # standard deviations
+    config.sensor_noise.rgb = 0.0  # of a pixel, in [0, 1]
+    config.sensor_noise.depth_m = 0.0
+    config.sensor_noise.sound = 0.0  # of a band's log(1 + energy)
+    config.sensor_noise.touch_N = 0.0
+    config.sensor_noise.proprio = 0.0
+
     config.curiosity = config_dict.ConfigDict()
     config.curiosity.bins = 2
-    config.curiosity.window = 16
-    config.curiosity.warmup = 8
+    config.curiosity.window = 64
+    config.curiosity.warmup = 16
     config.curiosity.bound = 2.0
+    config.curiosity.greed = 2.0
     config.curiosity.floor = 0.05
-    config.curiosity.slow_every = 8
+    config.curiosity.slow_every = 16
 
     config.learner = config_dict.ConfigDict()
     config.learner.members = 3
@@ -48,13 +56,12 @@ def get_config(preset: str = "laptop"):
     config.learner.updates = 32  # an iteration
     config.learner.learning_rate = 1e-3
     config.learner.weight_decay = 1e-3
-    config.learner.memory_dropout = 0.5
+    config.learner.memory_dropout = 0.3
     config.learner.feature_noise = 0.05
 
     if preset == "evidence":
         config.seeds = 5
-        config.competence_interactions = 1280
-        config.chunk = 12
+        config.evaluation_interactions = 960
         config.arms = ("competence", "random", "error", "no_action")
     if preset in ("paper", "gpu"):
         config.seeds = 1 if preset == "paper" else 64

@@ -84,6 +84,8 @@ def _grounding(stage, main) -> list[dict]:
     for part, threshold in GROUNDED.items():
         found = claims_lib.spearmans(stage, main, "table", part)
         for p, name in enumerate(PROPERTIES):
+            if np.isnan(found[:, p]).any():  # a set of one's own, with too few breakable things
+                continue
             heard = part == "a" and name == "hardness"
             rival = ("shuffled sound", float(shuffled[:, p].mean())) if heard else None
             claim = f"Own estimates of {name} on {SET_NAME[part]} rank as the truth (Spearman)"

@@ -39,6 +39,7 @@ def settings_of(config, arm: str, known: int) -> babbling.BabbleSettings:
             **values, use_action=use_action, total_updates=iterations * updates
         ),
         camera=camera_lib.Camera(width=config.image_size, height=config.image_size),
+        noise=experience.SensorNoise(**config.sensor_noise),
         objects=known,
         seeds=config.seeds,
         worlds=config.worlds,
@@ -70,6 +71,11 @@ def check(config) -> None:
                 f"config.{field}={value} must be a positive multiple of config.worlds="
                 f"{config.worlds}, the interactions of one iteration"
             )
+    for sense, std in config.sensor_noise.items():
+        if not 0 <= std < float("inf"):
+            raise _launch.BadInput(
+                f"config.sensor_noise.{sense}={std} must be finite and 0 or more"
+            )
     if total_iterations(config) % config.chunk:
         raise _launch.BadInput(
             f"config.chunk={config.chunk} must divide the run's {total_iterations(config)} "
@@ -86,14 +92,18 @@ def make_stage(config) -> Stage:
     body = experience.make_body(everything.properties, known - 1 if config.distractor else -1)
     camera = camera_lib.Camera(width=config.image_size, height=config.image_size)
     bins = config.curiosity.bins
+    noise = experience.SensorNoise(**config.sensor_noise)
     key = jax.random.key(config.seed + 1_000_003)
-    regions_b = len(set_b.names) * len(types.SKILLS) * bins
-    per_b = config.seeds * -(-config.evaluation_interactions // (regions_b * config.seeds))
+    # Set B's table is each seed's own, from as many interactions as an evaluation has
+    per_b = config.seeds * _per_region(config, len(set_b.names))
+    per_a = 2 * _per_region(config, len(set_a.names))
     block = config.seeds * config.worlds
     held = [
-        transfer.collect(body, camera, jax.random.fold_in(key, i), first, count, per, bins, block)
+        transfer.collect(
+            body, camera, jax.random.fold_in(key, i), first, count, per, bins, block, noise
+        )
         for i, (first, count, per) in enumerate(
-            [(0, len(set_a.names), per_b), (known, len(set_b.names), per_b)]
+            [(0, len(set_a.names), per_a), (known, len(set_b.names), per_b)]
         )
     ]
     return Stage(
@@ -101,13 +111,21 @@ def make_stage(config) -> Stage:
     )
 
 
+def _per_region(config, count: int) -> int:
+    """Evaluation interactions a region, of `count` objects' regions, rounded up."""
+    return -(-config.evaluation_interactions // (count * len(types.SKILLS) * config.curiosity.bins))
+
+
 def judge(settings: babbling.BabbleSettings, stage: Stage, state: babbling.TrainState) -> dict:
     """Scores on both held-out sets, without and with the agent's own memory of the objects."""
     out = {}
     memories_a = jax.vmap(lambda t: table_lib.memory_input(t, stage.held_a.rows.object_id))
     memory_a = memories_a(state.table)
+    regions_b = stage.count_b * len(types.SKILLS) * settings.bins
     crossed = jax.vmap(
-        lambda t: transfer.crossed_memory(stage.held_b.rows, stage.first_b, stage.count_b, t)
+        lambda t: transfer.crossed_memory(
+            stage.held_b.rows, stage.first_b, stage.count_b, t, regions_b
+        )
     )
     memory_b = crossed(state.table)
     for name, held, memory in (("a", stage.held_a, memory_a), ("b", stage.held_b, memory_b)):

@@ -125,15 +125,25 @@ def load_weights(path: str | Path, template: Any) -> tuple[Any, dict[str, Any]]:
 
     Raises CheckpointError if the file is damaged or does not fit, FileNotFoundError without one.
     """
+    arrays, header = _read_weights(path)
+    _refuse_misfit(path, {name: _kind(array) for name, array in arrays.items()}, template)
+    leaves = [jax.numpy.asarray(arrays[name]) for name in _named_leaves(template)]
+    return jax.tree.unflatten(jax.tree.structure(template), leaves), header
+
+
+def read_weights_header(path: str | Path) -> dict[str, Any]:
+    """The header alone of what `save_weights` wrote; raises as `load_weights` does."""
+    return _read_weights(path)[1]
+
+
+def _read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         header = json.loads(arrays.pop("header").tobytes())
     except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError) as error:
         raise CheckpointError(f"weights {path} are damaged ({error})") from error
-    _refuse_misfit(path, {name: _kind(array) for name, array in arrays.items()}, template)
-    leaves = [jax.numpy.asarray(arrays[name]) for name in _named_leaves(template)]
-    return jax.tree.unflatten(jax.tree.structure(template), leaves), header
+    return arrays, header
 
 
 def _read(path: Path, template: Any) -> Any:

@@ -30,10 +30,16 @@ def make_situation(key, rows=ROWS):
     )
 
 
+def unmoved(motion=None) -> dynamics.Statistics:
+    """Statistics that change nothing, but for those of the motion."""
+    still = normalise.init((types.KNOTS, types.MOTION)) if motion is None else motion
+    return dynamics.Statistics(normalise.init((32,)), still, normalise.init((dynamics.OUTCOMES,)))
+
+
 @pytest.fixture(scope="module")
 def setting():
     situation = make_situation(jax.random.key(0))
-    statistics = normalise.init((types.KNOTS, types.MOTION))
+    statistics = unmoved()
     init = jax.jit(ensemble.init_ensemble, static_argnums=(0, 2))
     params = init(MODEL, jax.random.key(1), MEMBERS, situation, statistics)
     return situation, statistics, params
@@ -49,7 +55,8 @@ def test_an_untrained_member_predicts_the_ballistic_fall(setting):
     np.testing.assert_allclose(falls, np.broadcast_to(height, falls.shape), rtol=1e-5)
     np.testing.assert_allclose(prediction.motion_mean[..., 1:, 8], 0.0, atol=1e-6)
     np.testing.assert_allclose(prediction.weight, 0.9, atol=1e-5)
-    np.testing.assert_allclose(prediction.outcome_mean, 0.0)
+    silent = np.delete(np.asarray(prediction.outcome_mean), dynamics.SOUND, -1)
+    np.testing.assert_allclose(silent, 0.0)
     np.testing.assert_allclose(prediction.penalty, 0.0, atol=1e-8)
 
 
@@ -57,7 +64,7 @@ def test_the_prior_speaks_in_standardised_units(setting):
     situation, _, params = setting
     rows = 0.1 + 0.5 * jax.random.normal(jax.random.key(2), (500, types.KNOTS, types.MOTION))
     statistics = normalise.update(normalise.init(rows.shape[1:]), rows, jnp.ones(len(rows), bool))
-    prediction = predict(MODEL, params, situation, statistics)
+    prediction = predict(MODEL, params, situation, unmoved(statistics))
     metres = normalise.invert(statistics, prediction.motion_mean)
     np.testing.assert_allclose(metres[..., 1:, 2], -0.3, atol=1e-5)
 
@@ -73,9 +80,11 @@ def test_members_differ_and_parameters_are_few(setting):
     assert 100_000 < count < 200_000
 
 
-def test_without_actions_it_sees_neither_skill_nor_parameters(setting):
+def test_without_actions_it_sees_neither_skill_nor_body(setting):
     situation, statistics, params = setting
     other = situation.replace(skill=(situation.skill + 1) % 4, parameters=-situation.parameters)
+    body = situation.features.at[:, dynamics.LOOK :].add(1.0)  # the act has set it
+    other = other.replace(features=body)
     # Wakes the zero-initialised heads.
     params = jax.tree.map(lambda x: x + 0.1 * jax.random.normal(jax.random.key(5), x.shape), params)
     blind = dynamics.OutcomeModel(width=32, blocks=1, latent=16, use_action=False)
@@ -241,3 +250,16 @@ def test_patch_encoder_shape_and_sensitivity():
     changed = jnp.asarray(apply(params, image.at[0, 0, 0, 3].add(100)))
     assert float(jnp.abs(changed[0] - code[0]).max()) > 1e-4
     np.testing.assert_array_equal(changed[1:], code[1:])
+
+
+def test_a_sound_moves_with_its_pitch():
+    """One template, heard a band higher where the pitch is a band higher."""
+    head, bands = dynamics.SoundHead(), types.SOUND_BANDS
+    seen, features = jnp.ones((2, 4)), jnp.array([[0.0], [1.0]])
+    params = head.init(jax.random.key(0), seen, features)["params"]
+    hill = jnp.exp(-0.5 * ((jnp.arange(2 * bands) - bands) / 2.0) ** 2)
+    params["template"]["bias"] = 5.0 * hill
+    params["pitch"]["kernel"] = jnp.ones((1, 1))
+    low, high = head.apply({"params": params}, seen, features)
+    assert int(jnp.argmax(low)) + 1 == int(jnp.argmax(high)) == bands // 2 + 1
+    np.testing.assert_allclose(high[1:], low[:-1], atol=0.01)

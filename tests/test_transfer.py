@@ -128,9 +128,9 @@ def test_an_interaction_never_remembers_itself():
     n, objects, row = 24, 3, 7
     rows = interactions(n, objects)
     reference = transfer.table_of(rows, 0, objects)
-    before = transfer.crossed_memory(rows, 0, objects, reference)
+    before = transfer.crossed_memory(rows, 0, objects, reference, 24)
     changed = rows.replace(measured=rows.measured.at[row].add(5.0))
-    after = transfer.crossed_memory(changed, 0, objects, reference)
+    after = transfer.crossed_memory(changed, 0, objects, reference, 24)
     np.testing.assert_array_equal(after[row], before[row])
     others = np.flatnonzero(np.asarray(rows.object_id == rows.object_id[row]))
     same_half = others[others % 2 == row % 2]
@@ -145,8 +145,8 @@ def test_memory_of_novel_objects_is_standardised_by_the_known_ones():
     rows = interactions(24, 3)
     reference = transfer.table_of(rows, 0, 3)
     novel = rows.replace(object_id=rows.object_id + 100)
-    shifted = transfer.crossed_memory(novel, 100, 3, reference)
-    np.testing.assert_array_equal(shifted, transfer.crossed_memory(rows, 0, 3, reference))
+    shifted = transfer.crossed_memory(novel, 100, 3, reference, 24)
+    np.testing.assert_array_equal(shifted, transfer.crossed_memory(rows, 0, 3, reference, 24))
     assert (shifted[:, 5:] <= 1).all()
     assert shifted[:, 5:9].all()  # hardness to elasticity are known
 

@@ -85,7 +85,8 @@ def spearmans(stage: Stage, record: dict, table: str, part: str) -> np.ndarray:
     """Spearman of each property's estimates with the truth: [S, 5].
 
     Objects whose property the agent never found out count as its smallest estimate, so that
-    ignorance is never a gain; fragility is judged over breakable objects.
+    ignorance is never a gain; fragility is judged over breakable objects. NaN where fewer than
+    three objects can be judged.
     """
     properties = jax.tree.map(np.asarray, stage.body.scene.properties)
     truth = transfer.true_properties(properties)
@@ -95,10 +96,14 @@ def spearmans(stage: Stage, record: dict, table: str, part: str) -> np.ndarray:
     out = np.zeros((values.shape[0], len(PROPERTIES)))
     for p in range(len(PROPERTIES)):
         judged = np.isfinite(truth[:, p])
+        if judged.sum() < 3:
+            out[:, p] = np.nan
+            continue
         for s in range(values.shape[0]):
             lowest = values[s, known[s, :, p], p].min(initial=0.0) - 1.0
             guess = np.where(known[s, :, p], values[s, :, p], lowest)
-            out[s, p] = stats.spearman(guess[judged], truth[judged, p])
+            told = np.ptp(guess[judged]) > 0  # one guess for all ranks nothing
+            out[s, p] = stats.spearman(guess[judged], truth[judged, p]) if told else 0.0
     return out
 
 

@@ -56,6 +56,7 @@ def collect(
     per_region: int,
     bins: int,
     block: int,
+    noise: experience.SensorNoise = experience.NO_NOISE,
 ):
     """Balanced held-out interactions over objects first .. first + count - 1.
 
@@ -74,7 +75,7 @@ def collect(
         index = order[i * block : (i + 1) * block]
         keys = jax.vmap(lambda j: jax.random.fold_in(key, j + 1))(index)
         one = jax.tree.map(lambda x, index=index: x[index], choice)
-        rows, course = _carry_out(body, camera, keys, one)
+        rows, course = _carry_out(body, camera, keys, one, noise)
         parts.append(jax.device_get((rows, course)))
     rows = jax.tree.map(lambda *x: jnp.asarray(np.concatenate(x)[:total]), *[p[0] for p in parts])
     return HeldOut(rows, _join([p[1] for p in parts], total), region)
@@ -91,9 +92,9 @@ def _join(courses: list[experience.Course], total: int) -> experience.Course:
     return experience.Course(**{name: join(name, axis) for name, axis in axes.items()})
 
 
-@functools.partial(jax.jit, static_argnums=1)
-def _carry_out(body, camera, keys, choice):
-    return experience.carry_out(body, camera, keys, choice)
+@functools.partial(jax.jit, static_argnums=(1, 4))
+def _carry_out(body, camera, keys, choice, noise):
+    return experience.carry_out(body, camera, keys, choice, noise)
 
 
 def table_of(rows: types.Interaction, first: int, count: int) -> table_lib.GroundingTable:
@@ -103,13 +104,16 @@ def table_of(rows: types.Interaction, first: int, count: int) -> table_lib.Groun
     return table_lib.update(table_lib.init(count), ids, rows.measured, rows.measured_ok, broken)
 
 
-def crossed_memory(rows: types.Interaction, first: int, count: int, reference) -> jax.Array:
+def crossed_memory(
+    rows: types.Interaction, first: int, count: int, reference, regions: int
+) -> jax.Array:
     """Memory input [n, 10] for novel objects: each half of the interactions remembers the other.
 
-    Standardised by `reference`, the table of the objects that the learner knows.
+    Standardised by `reference`, the table of the objects that the learner knows. The held-out set
+    goes round its `regions`; the halves alternate so that each holds every region.
     """
     n = rows.object_id.shape[0]
-    even = jnp.arange(n) % 2 == 0
+    even = (jnp.arange(n) + jnp.arange(n) // regions) % 2 == 0
     out = jnp.zeros((n, dynamics.MEMORY))
     for mine in (even, ~even):
         others = rows.replace(measured_ok=rows.measured_ok & ~mine[:, None])

@@ -26,13 +26,25 @@ OUTCOME_SIZES = {
     "image": types.VISUAL_CODE,
 }
 OUTCOMES = sum(OUTCOME_SIZES.values())
+SOUND = slice(6, 6 + types.SOUND_BANDS)  # where an outcome vector holds the sound
 SMALLEST_M = 1e-3
 CENTROID_Z, SPREAD_Z = 3, 6  # where the visual code holds height and vertical spread, in metres
+LOOK = types.VISUAL_CODE + types.SHAPE_CODE  # features that the eye gives; the body's follow
 MEMORY = 2 * len(types.PROPERTIES)
+PITCH_RANGE = 15.0  # bands that a pitch may lie above or below the middle
 STATE_LIMIT = 10.0  # standard deviations; keeps an untrained roll-out from running away
 LOG_VARIANCE_LOW, LOG_VARIANCE_HIGH = -7.0, 3.0
 RAW0 = physics.initial_raw(0.9)
 ZERO = nn.initializers.zeros
+
+
+@struct.dataclass
+class Statistics:
+    """Running moments, frozen after the random phase so that errors stay comparable."""
+
+    features: normalise.Statistics  # [D]
+    motion: normalise.Statistics  # [K, M]
+    outcome: normalise.Statistics  # [O]
 
 
 @struct.dataclass
@@ -167,10 +179,34 @@ def ballistic_knot(
     return (moved - statistics.mean[knot]) / normalise.std(statistics)[knot]
 
 
+class SoundHead(nn.Module):
+    """What it will sound like: a spectrum relative to a pitch, and the pitch.
+
+    Things of one kind sound alike but for their pitch, so the spectrum [B, 2 F] is predicted as
+    heard from the pitch upwards and then moved there: what was learnt at one pitch holds at all.
+    """
+
+    @nn.compact
+    def __call__(self, seen: jax.Array, features: jax.Array) -> jax.Array:
+        """seen [B, width], features [B, D] -> loudness [B, F], log(1 + energy)."""
+        bands = types.SOUND_BANDS
+        template = nn.Dense(2 * bands, kernel_init=ZERO, name="template")(seen)
+        pitch = nn.Dense(1, name="pitch")(features)
+        pitch = pitch + nn.Dense(1, kernel_init=ZERO, name="detune")(seen)
+        at = jnp.arange(bands) - PITCH_RANGE * jnp.tanh(pitch / PITCH_RANGE) + bands / 2
+        low = jnp.clip(jnp.floor(at), 0, 2 * bands - 2)
+        share = jnp.clip(at - low, 0.0, 1.0)
+        low = low.astype(jnp.int32)
+        below = jnp.take_along_axis(template, low, -1)
+        above = jnp.take_along_axis(template, low + 1, -1)
+        return nn.softplus(below + share * (above - below))
+
+
 class OutcomeModel(nn.Module):
     """One member of the ensemble.
 
-    `use_action=False` is the control that must fail: it sees neither skill nor parameters.
+    `use_action=False` is the control that must fail: it has neither skill nor parameters, nor the
+    touch and proprioception at the spawn, in which the act is written.
     """
 
     width: int = 192
@@ -180,19 +216,29 @@ class OutcomeModel(nn.Module):
     use_action: bool = True
 
     @nn.compact
-    def __call__(self, situation: Situation, statistics: normalise.Statistics) -> Prediction:
-        """Predicts for rows [B]; `statistics` are those of the motion targets, [K, M]."""
+    def __call__(self, situation: Situation, statistics: Statistics) -> Prediction:
+        """Predicts for rows [B]."""
         action = action_features(situation.skill, situation.parameters) * float(self.use_action)
-        inputs = jnp.concatenate([situation.features, action, situation.memory], -1)
+        senses = situation.features
+        if not self.use_action:  # the body's own state at the spawn is the act's doing
+            senses = senses.at[..., LOOK:].set(0.0)
+        inputs = jnp.concatenate([senses, action, situation.memory], -1)
         context = Trunk(self.width, self.blocks)(inputs)
         raw = self.param("raw", nn.initializers.constant(RAW0), ())
         gate = nn.Dense(1, kernel_init=ZERO, use_bias=False, name="gate")(context)[..., 0]
         weight = physics.gated_weight(raw, gate)
-        z, motion, log_variance, residual = self.unroll(situation, statistics, context, weight)
+        z, motion, log_variance, residual = self.unroll(
+            situation, statistics.motion, context, weight
+        )
         seen = jnp.concatenate([context, z, motion[..., -1, :]], -1)
         head = nn.Dense(2 * OUTCOMES, kernel_init=ZERO)(seen)
         outcome_mean, outcome_raw = jnp.split(head, 2, -1)
         outcome_mean = outcome_mean + situation.persistence
+        loudness = SoundHead()(seen, senses)
+        heard = (loudness - statistics.outcome.mean[SOUND]) / normalise.std(statistics.outcome)[
+            SOUND
+        ]
+        outcome_mean = outcome_mean.at[..., SOUND].set(heard)
         price = jnp.mean(physics.blend_penalty(residual, raw, RAW0), -1)
         penalty = price + physics.gate_penalty(gate)
         outcome_log_variance = soft_clip(outcome_raw)

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from nsca_jax import types
-from nsca_jax.curiosity import arms, choose, evidence, gamma_progress
+from nsca_jax.curiosity import arms, choose, evidence, recent_mean
 from nsca_jax.grounding import table as table_lib
 from nsca_jax.memory import replay
 from nsca_jax.sensors import camera as camera_lib
@@ -27,6 +27,7 @@ from nsca_jax.training import experience
 from nsca_jax.training import learner as learning
 
 SKILLS = len(types.SKILLS)
+BORROWED = 4  # samples of its object's error that every region starts from
 PERIODS = 24  # parts of a run in which visits are counted apart
 
 
@@ -36,6 +37,7 @@ class BabbleSettings:
 
     learner: learning.LearnerSettings = dataclasses.field(default_factory=learning.LearnerSettings)
     camera: camera_lib.Camera = dataclasses.field(default_factory=camera_lib.Camera)
+    noise: experience.SensorNoise = dataclasses.field(default_factory=experience.SensorNoise)
     objects: int = 21  # rows of the object set, the distractor included
     seeds: int = 3
     worlds: int = 32  # interactions an iteration and seed
@@ -45,11 +47,12 @@ class BabbleSettings:
     capacity: int = 4096  # interactions remembered per seed
     curiosity: str = "gamma_progress"
     bins: int = 2  # of a skill's main parameter
-    window: int = 64
-    warmup: int = 8
-    bound: float = 3.0
+    window: int = 64  # samples of progress kept of an object, of error kept of a region
+    warmup: int = 16
+    bound: float = 2.0
+    greed: float = 2.0  # power of the errors by which an object's regions share its worth
     floor: float = 0.05  # share of choices spread over all regions
-    slow_every: int = 8  # iterations between copies of the slow predictor
+    slow_every: int = 16  # iterations between copies of the slow predictor
 
     @property
     def regions(self) -> int:
@@ -64,7 +67,8 @@ class TrainState:
     learner: learning.LearnerState  # [S]
     slow: dict  # [S, E, ...] the copy that errors are compared with
     pending: dict  # [S, E, ...] the copy that will be
-    curiosity: Any  # [S] state of the arm
+    curiosity: Any  # [S] state of the arm, over objects for a learnability, else over regions
+    errors: recent_mean.State  # [S] last errors of each region
     buffer: replay.ReplayBuffer  # [capacity, S]
     table: table_lib.GroundingTable  # [S]
     shuffled: table_lib.GroundingTable  # [S] control: sounds of other interactions
@@ -101,7 +105,10 @@ def _init(settings: BabbleSettings, keys) -> TrainState:
         learner=state,
         slow=copy(state.params),
         pending=copy(state.params),
-        curiosity=per_seed(arm.init(settings.regions, settings.window)),
+        curiosity=per_seed(
+            arm.init(settings.objects if arm.learnability else settings.regions, settings.window)
+        ),
+        errors=per_seed(recent_mean.init(settings.regions, settings.window)),
         buffer=replay.init(_example(), settings.capacity, seeds, settings.worlds),
         table=per_seed(table_lib.init(settings.objects)),
         shuffled=per_seed(table_lib.init(settings.objects)),
@@ -119,8 +126,8 @@ def _iterate(settings: BabbleSettings, body: experience.Body, state: TrainState)
     choose_keys, world_keys, learn_keys = jax.vmap(jax.random.split, (0, None))(keys, 3).T
     region, choice = _choose(settings, state, choose_keys)
     worlds = jax.vmap(lambda k: jax.random.split(k, settings.worlds))(world_keys)
-    flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (worlds, choice))
-    rows, _ = experience.carry_out(body, settings.camera, *flat)
+    worlds, choice = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (worlds, choice))
+    rows, _ = experience.carry_out(body, settings.camera, worlds, choice, settings.noise)
     rows = rows.replace(spawn=rows.spawn.replace(image=rows.spawn.image[:, :0, :0]))
     rows = jax.tree.map(lambda x: x.reshape(settings.seeds, settings.worlds, *x.shape[1:]), rows)
 
@@ -133,7 +140,7 @@ def _iterate(settings: BabbleSettings, body: experience.Body, state: TrainState)
 
 def _choose(settings: BabbleSettings, state: TrainState, keys):
     """Regions [S, B] and the Choice [S, B] within them; uniform during the random phase."""
-    value = jax.vmap(functools.partial(_value, settings))(state.curiosity)
+    value = jax.vmap(functools.partial(_value, settings))(state.curiosity, state.errors)
     value = jnp.where(state.iteration < settings.random_iterations, 1.0, value)
 
     def one(key, value_R):
@@ -146,14 +153,23 @@ def _choose(settings: BabbleSettings, state: TrainState, keys):
     return jax.vmap(one)(keys, value)
 
 
-def _value(settings: BabbleSettings, curiosity) -> jax.Array:
-    """What each region is worth [R]; a young region inherits the learnability of its object."""
-    if settings.curiosity != "gamma_progress":
-        return arms.ARMS[settings.curiosity].score(curiosity, settings.bound, settings.warmup)
-    parent = jnp.arange(settings.regions) // (settings.regions // settings.objects)
-    return gamma_progress.pooled_score(
-        curiosity, parent, settings.objects, settings.bound, settings.warmup
-    )
+def _value(settings: BabbleSettings, curiosity, errors: recent_mean.State) -> jax.Array:
+    """What each region is worth [R].
+
+    A learnability L is told of the object, whose samples pool over its regions, for noise is a
+    thing's own. It is shared among the object's regions by their errors; a region of which little
+    is known borrows from the object's mean error as if it had seen BORROWED samples of it.
+    """
+    arm = arms.ARMS[settings.curiosity]
+    value = arm.score(curiosity, settings.bound, settings.warmup)
+    if not arm.learnability:
+        return value
+    n = jnp.minimum(errors.count, settings.window).reshape(settings.objects, -1)
+    total = n * recent_mean.means(errors).reshape(settings.objects, -1)
+    of_object = jnp.sum(total, 1) / jnp.maximum(jnp.sum(n, 1), 1)
+    error = (total + BORROWED * of_object[:, None]) / (n + BORROWED) + 1e-6
+    keen = error**settings.greed
+    return (value[:, None] * keen / jnp.sum(keen, 1, keepdims=True)).reshape(-1)
 
 
 def _appraise(settings: BabbleSettings, state: TrainState, region, rows: types.Interaction):
@@ -165,18 +181,27 @@ def _appraise(settings: BabbleSettings, state: TrainState, region, rows: types.I
     )
     arm = arms.ARMS[settings.curiosity]
 
-    def one(params, slow, statistics, table, curiosity, region, rows):
+    def one(params, slow, statistics, table, curiosity, errors, region, rows):
         memory = table_lib.memory_input(table, rows.object_id)
         now = learning.error(settings.learner, params, statistics, rows, memory)
         then = learning.error(settings.learner, slow, statistics, rows, memory)
         seen = evidence.Evidence(now, then)
-        return arm.update(curiosity, region, seen, rows.finite), now.mean()
+        told_of = rows.object_id if arm.learnability else region
+        curiosity = arm.update(curiosity, told_of, seen, rows.finite)
+        return curiosity, recent_mean.append(errors, region, now, rows.finite), now.mean()
 
-    curiosity, error = jax.vmap(one)(
-        state.learner.params, state.slow, statistics, state.table, state.curiosity, region, rows
+    curiosity, errors, error = jax.vmap(one)(
+        state.learner.params,
+        state.slow,
+        statistics,
+        state.table,
+        state.curiosity,
+        state.errors,
+        region,
+        rows,
     )
     new = state.learner.replace(statistics=statistics)
-    return state.replace(learner=new, curiosity=curiosity), error
+    return state.replace(learner=new, curiosity=curiosity, errors=errors), error
 
 
 def _remember(settings: BabbleSettings, state: TrainState, rows: types.Interaction, keys):

@@ -13,16 +13,31 @@ from nsca_jax import types
 from nsca_jax.grounding import measures
 from nsca_jax.priors import visual
 from nsca_jax.sensors import camera as camera_lib
+from nsca_jax.sensors import noise as noise_lib
 from nsca_jax.sensors import proprio, sound, touch
 from nsca_jax.sim import env, skills
 from nsca_jax.sim import scene as scene_lib
 
 FOVEA_DEG = 12.0  # vertical field of the close look
 PLACE_M = 0.03  # objects stand within +- this of the table's middle
-NOISE_LOUDNESS = 5.0  # spread of the noisy object's log band energies
+NOISE_LOUDNESS = 12.0  # spread of the noisy object's log band energies at its usual volume
 MAIN_PARAMETER = jnp.array([0, 1, 1, 0])  # per skill: the one whose halves are the regions' bins
 KNOT_STEPS = scene_lib.CONTROL_STEPS // types.KNOTS
 CONTROL_DT_S = scene_lib.SUBSTEPS * scene_lib.DT_S
+
+
+@dataclasses.dataclass(frozen=True)
+class SensorNoise:
+    """Standard deviations of the senses' own Gaussian noise; 0 draws none. Hashable, static."""
+
+    rgb: float = 0.0  # of a pixel's colours, in [0, 1]
+    depth_m: float = 0.0
+    sound: float = 0.0  # of a band's log(1 + energy)
+    touch_N: float = 0.0
+    proprio: float = 0.0  # m and m/s
+
+
+NO_NOISE = SensorNoise()
 
 
 @struct.dataclass
@@ -72,7 +87,11 @@ def parameters_in_bin(key, skill, bin, bins: int):
 
 
 def carry_out(
-    body: Body, camera: camera_lib.Camera, keys, choice: Choice
+    body: Body,
+    camera: camera_lib.Camera,
+    keys,
+    choice: Choice,
+    noise: SensorNoise = NO_NOISE,
 ) -> tuple[types.Interaction, Course]:
     """Carry out W interactions, one key [W] each -> (Interaction [W, ...], Course)."""
     worlds_n = choice.object_id.shape[0]
@@ -88,19 +107,24 @@ def carry_out(
         velocity_m_s=start.qvel[:, :3],
         spawn_depth_m=readings.spawn_depth_m.max(0),
     )
-    images, codes = look(body, camera, choice.object_id, course, KNOT_STEPS)
-    spawn_code, shape = look_closely(body, camera, choice.object_id, start, codes[0])
+    eye_keys, ear_keys, hand_keys = jax.vmap(
+        lambda k: jax.random.split(jax.random.fold_in(k, 2), 3)
+    )(keys).T
+    images, codes = look(body, camera, choice.object_id, course, KNOT_STEPS, eye_keys, noise)
+    spawn_code, shape = look_closely(
+        body, camera, choice.object_id, start, codes[0], eye_keys, noise
+    )
     energy = hear(body, choice.object_id, readings)
     spectrum = sound.log_spectrum(energy.sum(0))
-    noise = jax.vmap(lambda k: jax.random.normal(jax.random.fold_in(k, 1), spectrum.shape[1:]))
-    noise = NOISE_LOUDNESS * jnp.abs(noise(keys))
-    spectrum = jnp.where(body.noisy[choice.object_id][:, None], noise, spectrum)
-    felt = touch.touch(readings.touch_Ns, CONTROL_DT_S)
+    babble = jax.vmap(_noise)(keys)
+    spectrum = jnp.where(body.noisy[choice.object_id][:, None], babble, spectrum)
+    spectrum = noise_lib.add(ear_keys[0], spectrum, noise.sound, 0.0)
+    felt = noise_lib.add(hand_keys[0], touch.touch(readings.touch_Ns, CONTROL_DT_S), noise.touch_N)
     interaction = types.Interaction(
         object_id=choice.object_id,
         skill=choice.skill,
         parameters=choice.parameters,
-        spawn=_observe(start, readings, images[0], spawn_code, shape),
+        spawn=_observe(start, readings, images[0], spawn_code, shape, hand_keys[0], noise),
         motion=_motion(start, readings),
         outcome=types.Outcome(
             displacement_m=readings.qpos[-1, :, :3] - start.qpos[:, :3],
@@ -120,21 +144,51 @@ def carry_out(
     return interaction.replace(measured=measured, measured_ok=ok), course
 
 
-def look(body: Body, camera, object_id, course: Course, every: int):
-    """Packed images [n, W, H, Wd, 4] uint8 and visual codes [n, W, V] at every `every`-th step."""
+def _noise(key) -> jax.Array:
+    """Noise of random volume [F]: what the noisy object plays, whatever is done to it."""
+    volume_key, band_key = jax.random.split(jax.random.fold_in(key, 1))
+    volume = jnp.abs(jax.random.normal(volume_key))
+    return NOISE_LOUDNESS * volume * jnp.abs(jax.random.normal(band_key, (types.SOUND_BANDS,)))
 
-    def one(object_id, qpos, broken):
+
+def look(
+    body: Body,
+    camera,
+    object_id,
+    course: Course,
+    every: int,
+    keys=None,
+    noise: SensorNoise = NO_NOISE,
+):
+    """Packed images [n, W, H, Wd, 4] uint8 and visual codes [n, W, V] at every `every`-th step.
+
+    `keys` [W] are needed where the eye has noise.
+    """
+
+    def one(object_id, qpos, broken, key):
         solids = env.primitives(body.scene, object_id, qpos, broken)
         image = camera_lib.render(camera, scene_lib.KINDS, scene_lib.SEGMENTS, solids)
+        image = _blur(key, image, noise)
         return camera_lib.pack(camera, image), visual.figure_code(image, camera)
 
-    over_worlds = jax.vmap(one, (0, 0, 0))
-    return jax.vmap(over_worlds, (None, 0, 0))(
-        object_id, course.qpos[::every], course.broken[::every]
-    )
+    poses, broken = course.qpos[::every], course.broken[::every]
+    moments = jnp.arange(poses.shape[0])
+    over_worlds = jax.vmap(one, (0, 0, 0, 0 if keys is not None else None))
+
+    def moment(number, qpos, broken):
+        now = None if keys is None else jax.vmap(jax.random.fold_in, (0, None))(keys, number)
+        return over_worlds(object_id, qpos, broken, now)
+
+    return jax.vmap(moment)(moments, poses, broken)
 
 
-def look_closely(body: Body, camera, object_id, start: env.World, codes):
+def _blur(key, image: types.Image, noise: SensorNoise) -> types.Image:
+    if noise.rgb == noise.depth_m == 0.0:
+        return image
+    return noise_lib.add_to_image(key, image, noise.rgb, noise.depth_m)
+
+
+def look_closely(body: Body, camera, object_id, start: env.World, codes, keys, noise: SensorNoise):
     """A saccade at the spawn: the eye turns to the figure that the periphery found.
 
     codes [W, V] are the peripheral look's. Returns them with the lengths as the fovea sees them,
@@ -142,16 +196,17 @@ def look_closely(body: Body, camera, object_id, start: env.World, codes):
     """
     eye = dataclasses.replace(camera, fovy_deg=FOVEA_DEG)
 
-    def one(object_id, qpos, code):
+    def one(object_id, qpos, code, key):
         solids = env.primitives(body.scene, object_id, qpos, False)
         gaze = code[visual.CENTROID] - jnp.asarray(camera.target_m)
         solids = solids.replace(position_m=solids.position_m - gaze)
         image = camera_lib.render(eye, scene_lib.KINDS, scene_lib.SEGMENTS, solids)
+        image = _blur(jax.random.fold_in(key, -1), image, noise)
         close = visual.figure_code(image, eye)
         code = code.at[visual.LENGTHS].set(close[visual.LENGTHS])
         return code, visual.shape_code(image, close[visual.APPARENT_SIZE])
 
-    return jax.vmap(one)(object_id, start.qpos, codes)
+    return jax.vmap(one)(object_id, start.qpos, codes, keys)
 
 
 def hear(body: Body, object_id, readings: env.Reading):
@@ -160,15 +215,19 @@ def hear(body: Body, object_id, readings: env.Reading):
     return sound.strike_energy(body.response[object_id], readings.impact_Ns.sum(-1), before)
 
 
-def _observe(start: env.World, readings: env.Reading, image, code, shape) -> types.Observation:
+def _observe(
+    start: env.World, readings: env.Reading, image, code, shape, key, noise: SensorNoise
+) -> types.Observation:
     first_s = env.FIRST_FEEL_STEPS * scene_lib.DT_S
     command = jax.vmap(lambda w: skills.command(w.plan, 0.0, w.qpos[env.HAND], w.qvel[6:]))(start)
+    felt = touch.touch(readings.first_touch_Ns[0], first_s)
+    joints = proprio.proprio(start.qpos[:, env.HAND], start.qvel[:, 6:], command)
     return types.Observation(
         image=image,
         visual_code=code,
         shape_code=shape,
-        touch_N=touch.touch(readings.first_touch_Ns[0], first_s),
-        proprio=proprio.proprio(start.qpos[:, env.HAND], start.qvel[:, 6:], command),
+        touch_N=noise_lib.add(jax.random.fold_in(key, 1), felt, noise.touch_N),
+        proprio=noise_lib.add(jax.random.fold_in(key, 2), joints, noise.proprio),
     )
 
 

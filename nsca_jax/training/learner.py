@@ -40,21 +40,12 @@ class LearnerSettings:
 
 
 @struct.dataclass
-class Statistics:
-    """Running moments, frozen after the random phase so that errors stay comparable."""
-
-    features: normalise.Statistics  # [D]
-    motion: normalise.Statistics  # [K, M]
-    outcome: normalise.Statistics  # [O]
-
-
-@struct.dataclass
 class LearnerState:
     """All that one seed has learnt."""
 
     params: dict  # [E, ...]
     optimiser: optax.OptState
-    statistics: Statistics
+    statistics: dynamics.Statistics
 
 
 def make_model(settings: LearnerSettings) -> dynamics.OutcomeModel:
@@ -85,7 +76,7 @@ def make_optimiser(settings: LearnerSettings) -> optax.GradientTransformation:
 
 def init(settings: LearnerSettings, key) -> LearnerState:
     """A fresh learner for one seed."""
-    statistics = Statistics(
+    statistics = dynamics.Statistics(
         normalise.init((FEATURES,)),
         normalise.init((types.KNOTS, types.MOTION)),
         normalise.init((dynamics.OUTCOMES,)),
@@ -98,26 +89,26 @@ def init(settings: LearnerSettings, key) -> LearnerState:
         memory=jnp.zeros((1, dynamics.MEMORY)),
         persistence=jnp.zeros((1, dynamics.OUTCOMES)),
     )
-    params = ensemble.init_ensemble(
-        make_model(settings), key, settings.members, rows, statistics.motion
-    )
+    params = ensemble.init_ensemble(make_model(settings), key, settings.members, rows, statistics)
     return LearnerState(params, make_optimiser(settings).init(params), statistics)
 
 
 FEATURES = types.VISUAL_CODE + types.SHAPE_CODE + 6 + 3 * types.JOINTS
 
 
-def observe(statistics: Statistics, rows: types.Interaction) -> Statistics:
+def observe(statistics: dynamics.Statistics, rows: types.Interaction) -> dynamics.Statistics:
     """Takes a batch of interactions [B] into the running moments."""
     good = rows.finite
-    return Statistics(
+    return dynamics.Statistics(
         normalise.update(statistics.features, dynamics.feature_vector(rows.spawn), good),
         normalise.update(statistics.motion, rows.motion, good),
         normalise.update(statistics.outcome, dynamics.outcome_vector(rows.outcome), good),
     )
 
 
-def situation(statistics: Statistics, rows: types.Interaction, memory) -> dynamics.Situation:
+def situation(
+    statistics: dynamics.Statistics, rows: types.Interaction, memory
+) -> dynamics.Situation:
     """What the model sees of interactions [B], given the memory input [B, 10]."""
     features = normalise.apply(statistics.features, dynamics.feature_vector(rows.spawn))
     return dynamics.Situation(
@@ -130,7 +121,7 @@ def situation(statistics: Statistics, rows: types.Interaction, memory) -> dynami
     )
 
 
-def targets(statistics: Statistics, rows: types.Interaction):
+def targets(statistics: dynamics.Statistics, rows: types.Interaction):
     """Standardised targets of interactions [B]."""
     outcome = dynamics.outcome_vector(rows.outcome)
     return outcome_loss.Targets(
@@ -139,10 +130,10 @@ def targets(statistics: Statistics, rows: types.Interaction):
     )
 
 
-def predict(settings: LearnerSettings, params, statistics: Statistics, rows, memory):
+def predict(settings: LearnerSettings, params, statistics: dynamics.Statistics, rows, memory):
     """The ensemble's prediction for interactions [B]: leaves [E, B, ...], standardised."""
     seen = situation(statistics, rows, memory)
-    return ensemble.apply_ensemble(make_model(settings), params, seen, statistics.motion)
+    return ensemble.apply_ensemble(make_model(settings), params, seen, statistics)
 
 
 def loss(settings: LearnerSettings, params, statistics, rows, memory, valid, key):
@@ -152,7 +143,7 @@ def loss(settings: LearnerSettings, params, statistics, rows, memory, valid, key
     seen = situation(statistics, rows, memory * keep[:, None])
     noise = settings.feature_noise * jax.random.normal(noise_key, seen.features.shape)
     seen = seen.replace(features=seen.features + noise)
-    out = ensemble.apply_ensemble(make_model(settings), params, seen, statistics.motion)
+    out = ensemble.apply_ensemble(make_model(settings), params, seen, statistics)
     mask = jnp.broadcast_to(valid, (settings.members, *valid.shape))
     value, _ = outcome_loss.outcome_loss(out, targets(statistics, rows), mask, settings.beta_nll)
     return value
@@ -165,14 +156,14 @@ def update(settings: LearnerSettings, state: LearnerState, rows, memory, valid, 
     )(state.params)
     steps, optimiser = make_optimiser(settings).update(grads, state.optimiser, state.params)
     params = optax.apply_updates(state.params, steps)
-    fine = jnp.isfinite(value) & jnp.isfinite(optax.global_norm(grads))
+    fine = jnp.isfinite(value) & jnp.isfinite(optax.tree.norm(grads))
     keep = lambda new, old: jnp.where(fine, new, old)  # noqa: E731
     params = jax.tree.map(keep, params, state.params)
     optimiser = jax.tree.map(keep, optimiser, state.optimiser)
     return state.replace(params=params, optimiser=optimiser), value
 
 
-def error(settings: LearnerSettings, params, statistics: Statistics, rows, memory):
+def error(settings: LearnerSettings, params, statistics: dynamics.Statistics, rows, memory):
     """Curiosity's error [B] of the ensemble's mean, bounded per modality."""
     out = predict(settings, params, statistics, rows, memory)
     return outcome_loss.prediction_error(out, targets(statistics, rows))
