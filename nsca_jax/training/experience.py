@@ -201,7 +201,7 @@ def look_closely(body: Body, camera, object_id, start: env.World, codes, keys, n
         gaze = code[visual.CENTROID] - jnp.asarray(camera.target_m)
         solids = solids.replace(position_m=solids.position_m - gaze)
         image = camera_lib.render(eye, scene_lib.KINDS, scene_lib.SEGMENTS, solids)
-        image = _blur(jax.random.fold_in(key, -1), image, noise)
+        image = _blur(jax.random.fold_in(key, 9), image, noise)
         close = visual.figure_code(image, eye)
         code = code.at[visual.LENGTHS].set(close[visual.LENGTHS])
         return code, visual.shape_code(image, close[visual.APPARENT_SIZE])
