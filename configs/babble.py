@@ -42,10 +42,10 @@ def get_config(preset: str = "laptop"):
     config.curiosity.bins = 2
     config.curiosity.window = 64
     config.curiosity.warmup = 16
-    config.curiosity.bound = 2.0
+    config.curiosity.bound = 3.0
     config.curiosity.greed = 2.0
     config.curiosity.floor = 0.05
-    config.curiosity.slow_every = 16
+    config.curiosity.slow_every = 24
 
     config.learner = config_dict.ConfigDict()
     config.learner.members = 3
@@ -61,6 +61,7 @@ def get_config(preset: str = "laptop"):
 
     if preset == "evidence":
         config.seeds = 5
+        config.chunk = 12
         config.evaluation_interactions = 960
         config.arms = ("competence", "random", "error", "no_action")
     if preset in ("paper", "gpu"):
@@ -72,4 +73,5 @@ def get_config(preset: str = "laptop"):
         config.worlds = 80
         config.chunk = 25
         config.learner.updates = 16
+        config.curiosity.slow_every = 100
     return config

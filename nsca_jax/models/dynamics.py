@@ -30,6 +30,7 @@ SOUND = slice(6, 6 + types.SOUND_BANDS)  # where an outcome vector holds the sou
 SMALLEST_M = 1e-3
 CENTROID_Z, SPREAD_Z = 3, 6  # where the visual code holds height and vertical spread, in metres
 LOOK = types.VISUAL_CODE + types.SHAPE_CODE  # features that the eye gives; the body's follow
+THING, THING_WIDTH = 8, 32  # what the eye tells of a thing passes so few numbers
 MEMORY = 2 * len(types.PROPERTIES)
 PITCH_RANGE = 15.0  # bands that a pitch may lie above or below the middle
 STATE_LIMIT = 10.0  # standard deviations; keeps an untrained roll-out from running away
@@ -222,7 +223,9 @@ class OutcomeModel(nn.Module):
         senses = situation.features
         if not self.use_action:  # the body's own state at the spawn is the act's doing
             senses = senses.at[..., LOOK:].set(0.0)
-        inputs = jnp.concatenate([senses, action, situation.memory], -1)
+        thing = nn.silu(nn.Dense(THING_WIDTH, name="look")(senses[..., :LOOK]))
+        thing = nn.Dense(THING, name="thing")(thing)
+        inputs = jnp.concatenate([thing, senses[..., LOOK:], action, situation.memory], -1)
         context = Trunk(self.width, self.blocks)(inputs)
         raw = self.param("raw", nn.initializers.constant(RAW0), ())
         gate = nn.Dense(1, kernel_init=ZERO, use_bias=False, name="gate")(context)[..., 0]
@@ -234,7 +237,7 @@ class OutcomeModel(nn.Module):
         head = nn.Dense(2 * OUTCOMES, kernel_init=ZERO)(seen)
         outcome_mean, outcome_raw = jnp.split(head, 2, -1)
         outcome_mean = outcome_mean + situation.persistence
-        loudness = SoundHead()(seen, senses)
+        loudness = SoundHead()(seen, jnp.concatenate([thing, situation.memory], -1))
         heard = (loudness - statistics.outcome.mean[SOUND]) / normalise.std(statistics.outcome)[
             SOUND
         ]

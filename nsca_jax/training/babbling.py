@@ -49,10 +49,10 @@ class BabbleSettings:
     bins: int = 2  # of a skill's main parameter
     window: int = 64  # samples of progress kept of an object, of error kept of a region
     warmup: int = 16
-    bound: float = 2.0
+    bound: float = 3.0
     greed: float = 2.0  # power of the errors by which an object's regions share its worth
     floor: float = 0.05  # share of choices spread over all regions
-    slow_every: int = 16  # iterations between copies of the slow predictor
+    slow_every: int = 24  # iterations between copies of the slow predictor
 
     @property
     def regions(self) -> int:
