@@ -17,7 +17,8 @@ def update(
     state: recent_mean.State, region_B: jax.Array, seen: Evidence, valid_B: jax.Array
 ) -> recent_mean.State:
     """Takes in error - predicted variance, of either sign: only the mean is cut at 0."""
-    assert seen.variance is not None, "the loop predicts no variance"
+    if seen.variance is None:
+        raise ValueError("ama: the loop predicts no variance")
     return recent_mean.append(state, region_B, seen.error - seen.variance, valid_B)
 
 

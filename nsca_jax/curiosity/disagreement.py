@@ -15,5 +15,6 @@ def update(
     state: recent_mean.State, region_B: jax.Array, seen: Evidence, valid_B: jax.Array
 ) -> recent_mean.State:
     """Takes in the variance of the members' predictions."""
-    assert seen.disagreement is not None, "the loop measures no disagreement"
+    if seen.disagreement is None:
+        raise ValueError("disagreement: the loop measures no disagreement")
     return recent_mean.append(state, region_B, seen.disagreement, valid_B)

@@ -24,7 +24,8 @@ def update(
     state: recent_mean.State, region_B: jax.Array, seen: Evidence, valid_B: jax.Array
 ) -> recent_mean.State:
     """Takes in the novelty of what was seen after each transition."""
-    assert seen.novelty is not None, "the loop measures no novelty"
+    if seen.novelty is None:
+        raise ValueError("rnd: the loop measures no novelty")
     return recent_mean.append(state, region_B, seen.novelty, valid_B)
 
 
@@ -62,5 +63,5 @@ def learn(networks: Networks, x_BxD: jax.Array) -> Networks:
 
 
 def _difference(student: Any, target: Any, x_BxD: jax.Array) -> jax.Array:
-    answer, wanted = Features().apply(student, x_BxD), Features().apply(target, x_BxD)
+    answer, wanted = (jnp.asarray(Features().apply(p, x_BxD)) for p in (student, target))
     return jnp.mean((answer - wanted) ** 2, -1)

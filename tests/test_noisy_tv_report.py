@@ -1,0 +1,99 @@
+"""What the noisy TV experiment claims, from made-up diaries, and its page."""
+
+import types
+
+import numpy as np
+import pytest
+
+from experiments import _config, _noisy_tv_report, noisy_tv
+from nsca_jax.evaluation import tv
+from nsca_jax.reports import results
+from nsca_jax.training import exploring
+from nsca_jax.worlds import rooms
+
+SEEDS, EPISODES = 4, 10
+
+
+def _diary(first=0.1, second=0.01, learnability=0.01, error=0.05, coverage=1.0):
+    watched = np.repeat([[first] * 5 + [second] * 5], SEEDS, 0) + np.arange(SEEDS)[:, None] * 1e-5
+    full = lambda value: np.full((SEEDS, EPISODES), value)  # noqa: E731
+    shares = np.full((SEEDS, EPISODES, 5), 0.2)
+    return exploring.Diary(watched, shares, full(error), full(learnability), full(coverage))
+
+
+def _records():
+    held = {"none": _diary(), "noise": _diary(second=0.5), "loud": _diary(second=0.9)}
+    return {
+        "gamma_progress": {kind: _diary() for kind in rooms.TV_KINDS},
+        **{rival: dict(held) for rival in _noisy_tv_report.RIVALS},
+    }
+
+
+def _passed(records):
+    return {c["name"]: c["passed"] for c in _noisy_tv_report.claims(records)["criteria"]}
+
+
+def test_good_diaries_pass_every_criterion():
+    passed = _passed(_records())
+    assert len(passed) == 8 * 6 + 3
+    assert all(passed.values())
+
+
+@pytest.mark.parametrize(
+    ("worse", "failing"),
+    [
+        (_diary(second=0.03), {"noise_visits", "noise_seeds"}),
+        (_diary(first=0.9, second=0.3), {"noise_visits", "noise_seeds", "noise_occupancy"}),
+        (_diary(learnability=0.2), {"noise_learnability"}),
+        (_diary(error=0.07), {"noise_error"}),
+        (_diary(coverage=0.99), {"noise_coverage"}),
+    ],
+)
+def test_each_worse_diary_fails_its_own_criteria_only(worse, failing):
+    records = _records()
+    records["gamma_progress"]["noise"] = worse
+    assert {name for name, passed in _passed(records).items() if not passed} == failing
+
+
+@pytest.mark.parametrize("rival", _noisy_tv_report.RIVALS)
+def test_a_control_that_no_tv_holds_fails(rival):
+    records = _records()
+    records[rival] |= {"noise": _diary(), "loud": _diary()}
+    failing = {name for name, passed in _passed(records).items() if not passed}
+    assert f"control_{rival}_fails" in failing
+    assert ("noise_visits" in failing) == (rival == "prediction_error")
+
+
+def test_a_seed_that_broke_off_is_counted_and_written_as_none():
+    records = _records()
+    records["gamma_progress"]["coin"].error[1, -1] = np.nan
+    claims = _noisy_tv_report.claims(records)
+    assert claims["n_failed_seeds"] == 1
+    error = next(c for c in claims["criteria"] if c["name"] == "coin_error")
+    assert error["per_seed"][1] is None
+
+
+def test_report_shows_the_tables(tmp_path):
+    records = _records()
+    claims = _noisy_tv_report.claims(records)
+    seeds = list(range(SEEDS))
+    result = results.build("x", seeds=seeds, config_hash="0" * 16, wall_s=1.0, **claims)
+    _noisy_tv_report.write({}, types.SimpleNamespace(workdir=tmp_path), records, result)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png") == 6
+    assert "Every signal before every TV" in page
+
+
+def test_ratios_by_hand():
+    watched = np.array([[0.4, 0.2, 0.1, 0.05], [0.0, 0.0, 0.0, 1e-4]])
+    np.testing.assert_allclose(tv.visit_ratio(watched), [0.25, 0.5])
+    np.testing.assert_allclose(tv.occupancy(watched), [0.075, 5e-5])
+    np.testing.assert_allclose(tv.error_ratio(watched, 2 * watched), [0.5, 0.5])
+
+
+def test_an_unknown_signal_or_world_is_refused():
+    config = _config.load("configs/noisy_tv.py:quick")
+    noisy_tv.check(config)
+    _config.override(config, "signals.count", "none,radio")
+    with pytest.raises(_config.BadInput, match="'radio' is not one of none"):
+        noisy_tv.check(config)
