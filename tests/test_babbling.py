@@ -216,7 +216,7 @@ def test_a_sick_object_enters_neither_memory_nor_table(loop):
 
 
 def test_curiosity_rules_after_the_random_phase_only(loop):
-    """One object makes progress, with errors in one region: that gets all but the floor."""
+    """One object makes progress, with errors in one region: they get all but the floor."""
     state, regions, many = loop.start(0, 1), SMALL.regions, 4096
     progress = jnp.zeros((SMALL.seeds, SMALL.objects, SMALL.window)).at[:, 1].set(1.0)
     full = jnp.full((SMALL.seeds, SMALL.objects), SMALL.window)
@@ -234,9 +234,10 @@ def test_curiosity_rules_after_the_random_phase_only(loop):
 
     random, curious = shares(0), shares(SMALL.random_iterations)
     np.testing.assert_allclose(random, 1 / regions, atol=0.01)
-    expected = np.full(regions, 0.25 / regions)
-    expected[wrong] += 0.75
-    np.testing.assert_allclose(curious, expected, atol=0.02)
+    of_object = np.full(SMALL.objects, 0.25 / SMALL.objects)
+    of_object[1] += 0.75
+    np.testing.assert_allclose(curious.reshape(SMALL.objects, -1).sum(1), of_object, atol=0.01)
+    assert curious[wrong] > 0.72  # the object's other regions borrow a little of its error
     assert curious.min() > 0.5 * 0.25 / regions
 
 
