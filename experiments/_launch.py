@@ -4,8 +4,8 @@
         launch("babble", main)
 
 `main(config, run)` works, logs and saves through `run` and ends with
-`return run.result(criteria, seeds)`. Exit status: 0 every criterion passed (or the run was finished
-before), 1 one failed or the run broke off, 2 bad input, 130 or 143 stopped.
+`return run.result(criteria, seeds)`. Exit status: 0 every criterion passed, 1 one failed or the run
+broke off (a finished run repeats its status), 2 bad input, 130 or 143 stopped.
 """
 
 import errno
@@ -54,7 +54,7 @@ def _launch(name: str, main: Main, check: Callable[[Any], None] | None) -> int:
         return _tell(error, 2)
     except Finished as done:
         print(done)
-        return 0
+        return 0 if done.passed else 1
     return _work(main, config, run, command)
 
 

@@ -25,7 +25,11 @@ from nsca_jax.reports.plain import plain
 
 
 class Finished(Exception):
-    """The folder holds the finished run that was asked for."""
+    """The folder holds the finished run that was asked for; `passed` is what it found."""
+
+    def __init__(self, message: str, passed: bool):
+        super().__init__(message)
+        self.passed = passed
 
 
 class Interrupted(Exception):
@@ -145,7 +149,8 @@ class Run:
         if done is not None and done.get("config_hash") == self.config_hash:
             raise Finished(
                 f"{self.workdir} is finished ({'passed' if done['passed'] else 'not passed'}): "
-                "delete it or give another --workdir to run again."
+                "delete it or give another --workdir to run again.",
+                bool(done["passed"]),
             )
 
     def _cut_metrics(self, length: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 from nsca_jax import rings
 from nsca_jax.curiosity import choose, gamma_progress
 from nsca_jax.curiosity.arms import ARMS
-from nsca_jax.curiosity.evidence import Evidence
+from nsca_jax.curiosity.evidence import Evidence, relative
 
 
 def reference_append(ring, count, cells, values, valid):
@@ -115,6 +115,23 @@ def test_score_by_hand():
     assert gamma_progress.score(state)[0] == 1.0
     score = gamma_progress.score(state, bound=1.0, warmup=3)[0]
     assert score == pytest.approx((2 - 1 / np.sqrt(3)) / 4.001, rel=1e-5)
+
+
+def test_relative_errors_make_progress_certain_that_one_violent_sample_hides():
+    """Every sample halves its error, one is a hundred times the rest, and went the other way."""
+    error = jnp.full(32, 0.5).at[0].set(100.0)
+    seen = Evidence(error, jnp.full(32, 1.0).at[0].set(60.0))
+    shares = relative(seen)
+    np.testing.assert_allclose(shares.error + shares.slow_error, 2.0, atol=0.01)
+    assert float(shares.slow_error[1] - shares.error[1]) == pytest.approx(2 / 3, rel=0.01)
+
+    def learnability(seen):
+        state = gamma_progress.init(1, 32)
+        state = gamma_progress.update(state, jnp.zeros(32, int), seen, jnp.ones(32, bool))
+        return float(gamma_progress.score(state)[0])
+
+    assert learnability(seen) == 0.0
+    assert learnability(shares) > 0.35
 
 
 def test_a_young_region_takes_its_parents_learnability():

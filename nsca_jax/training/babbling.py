@@ -186,6 +186,7 @@ def _appraise(settings: BabbleSettings, state: TrainState, region, rows: types.I
         now = learning.error(settings.learner, params, statistics, rows, memory)
         then = learning.error(settings.learner, slow, statistics, rows, memory)
         seen = evidence.Evidence(now, then)
+        seen = evidence.relative(seen) if arm.learnability else seen
         told_of = rows.object_id if arm.learnability else region
         curiosity = arm.update(curiosity, told_of, seen, rows.finite)
         return curiosity, recent_mean.append(errors, region, now, rows.finite), now.mean()
