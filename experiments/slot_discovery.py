@@ -1,0 +1,143 @@
+"""Do free slots find the hidden properties of objects, from nothing but what happens to them?
+
+A bank of 16 free slots must foresee what comes of interactions with objects whose elasticity,
+stickiness, temperature, fragility and magnetism it never sees. Presets: laptop (20 seeds), quick
+(3 seeds).
+"""
+
+# flax dataclasses have `replace`, though not to pyright.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments import _launch, _parts, _slot_discovery_report
+from nsca_jax.models import slots as slots_lib
+from nsca_jax.training import slot_bank
+from nsca_jax.worlds import hidden_properties as world_lib
+
+CONDITIONS = ("independent", "correlated", "mixed", "shuffled")
+
+
+def check(config) -> None:
+    """Refuses what cannot run, in one sentence each."""
+    for name in ("seeds", "interactions", "width", "hidden"):
+        if config[name] < 1:
+            raise _launch.BadInput(f"config.{name} must be 1 or more")
+    if config.objects < 50:
+        raise _launch.BadInput("config.objects must be 50 or more, for a correlation to mean much")
+    settings = slot_bank.Settings()
+    if config.steps < 10 * settings.look_every or config.steps % settings.look_every:
+        raise _launch.BadInput(
+            f"config.steps must be a multiple of {settings.look_every}, at least ten of them"
+        )
+    if not 0 <= config.correlation < 1:
+        raise _launch.BadInput("config.correlation must be in [0, 1)")
+
+
+@functools.cache
+def programs(width: int, hidden: int, steps: int):
+    """(init, learn, turn, look), compiled for all seeds at once; every condition shares them."""
+    actions, channels = len(world_lib.ACTIONS), len(world_lib.CHANNELS)
+    bank = slots_lib.SlotBank(actions, channels, width=width, hidden=hidden)
+    learner = slot_bank.make_learner(bank, slot_bank.Settings(steps=steps))
+    init, learn, turn, look = learner
+    return (
+        jax.jit(jax.vmap(init)),
+        jax.jit(jax.vmap(learn, (0, 0, 0, None)), donate_argnums=0),
+        jax.jit(jax.vmap(turn)),
+        jax.jit(jax.vmap(look, (0, 0, 0, None))),
+    )
+
+
+def experience(config, condition: str, seed: jax.Array):
+    """(acts, known, truth) to learn from and (acts, known, truth) of held-out objects."""
+    key_laws, key_train, key_test, key_deal = jax.random.split(jax.random.key(seed), 4)
+    correlation = config.correlation if condition == "correlated" else 0.0
+    world = world_lib.laws(key_laws, correlation, condition == "mixed", config.noise)
+    sizes = config.objects, config.interactions
+    train, test = (world_lib.sample(key, world, *sizes) for key in (key_train, key_test))
+    if condition == "shuffled":
+        train = world_lib.shuffle(key_deal, train)
+    usual = world_lib.usual(train)
+    return tuple(_met(part, usual) for part in (train, test))
+
+
+def discover(config, run, condition: str) -> dict[str, np.ndarray]:
+    """Learns one condition, all seeds at once; what the bank says of held-out objects."""
+    seeds = config.seed + jnp.arange(config.seeds)
+    train, test = jax.jit(jax.vmap(functools.partial(experience, config, condition)))(seeds)
+    init, learn, turn, look = programs(config.width, config.hidden, config.steps)
+    settings = slot_bank.Settings(steps=config.steps)
+    state = init(jax.vmap(jax.random.key)(seeds), *train[:2])
+    thrift = jnp.float32(config.thrift_mixed if condition == "mixed" else config.thrift)
+    looks = config.steps // settings.look_every
+    before, trace = None, []
+    for number in range(looks):
+        if number == int(settings.turn * looks):
+            before = look(state, *test[:2], config.objects)
+            state = turn(state, *train[:2])
+        state, seen = learn(state, *train[:2], thrift)
+        trace.append((state.opened < slots_lib.CLOSED, seen.activation, seen.surprise))
+        if run.stopping:
+            raise run.interrupted()
+    opened, activation, surprise = (np.stack(x, 1) for x in zip(*trace, strict=True))
+    after = look(state, *test[:2], config.objects)
+    return {
+        **_said(after, test),
+        "entangled": np.asarray(before.slots.mean),  # pyright: ignore[reportOptionalMemberAccess]
+        "opened": opened,
+        "activation_trace": activation,
+        "surprise": surprise,
+    }
+
+
+def untrained(config) -> dict[str, np.ndarray]:
+    """The control: a bank that learnt nothing, with every slot open."""
+    seeds = config.seed + jnp.arange(config.seeds)
+    train, test = jax.jit(jax.vmap(functools.partial(experience, config, "independent")))(seeds)
+    init, _, _, look = programs(config.width, config.hidden, config.steps)
+    state = init(jax.vmap(jax.random.key)(seeds), *train[:2])
+    state = state.replace(opened=jnp.zeros_like(state.opened))
+    return _said(look(state, *test[:2], config.objects), test)
+
+
+def main(config, run) -> dict:
+    """Every condition and the untrained bank, then the claims, then the report."""
+    parts = {name: functools.partial(discover, config, run, name) for name in CONDITIONS} | {
+        "untrained": functools.partial(untrained, config)
+    }
+    records = _parts.every(run, parts)
+    seeds = list(range(config.seed, config.seed + config.seeds))
+    result = run.result(seeds=seeds, **_slot_discovery_report.claims(records))
+    _slot_discovery_report.write(config.to_dict(), run, records, result)
+    return result
+
+
+def _met(part: world_lib.Experience, usual: world_lib.Usual):
+    """What the bank gets of an experience, and the truth that scores it."""
+    outcome = world_lib.standardise(usual, part)
+    columns = jnp.array([slots_lib.KNOWN.index(name) for name in world_lib.SENSED])
+    known = jnp.zeros((len(part.sensed), len(slots_lib.KNOWN))).at[:, columns].set(part.sensed)
+    return slots_lib.Acts(part.action, part.intensity, outcome), known, part.truth
+
+
+def _said(seen: slot_bank.Look, test) -> dict[str, np.ndarray]:
+    """Per seed: slots of held-out objects, gates, and the share of outcomes' variance foreseen."""
+    acts, _, truth = test
+    error = jnp.mean((acts.outcome - seen.mean) ** 2, (1, 2))
+    out = {
+        "mean": seen.slots.mean,
+        "truth": truth,
+        "activation": seen.activation,
+        "gates": seen.gates,
+        "explained": 1 - error / jnp.var(acts.outcome, (1, 2)),
+    }
+    return {name: np.asarray(x) for name, x in out.items()}
+
+
+if __name__ == "__main__":
+    _launch.launch("slot_discovery", main, check)

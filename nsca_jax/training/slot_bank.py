@@ -1,0 +1,169 @@
+"""How a bank of property slots learns: predict what comes of interactions, then simplify.
+
+First the free slots open one by one while errors about objects persist, at little price (KL). Then
+the KL rises to its full weight, and the axes turn to simple structure. Last the price of gates
+rises, and shuts those that do not pay for themselves.
+"""
+
+# flax dataclasses have `replace`, and jax.tree.map keeps types, though not to pyright.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from nsca_jax import losses
+from nsca_jax.models import slots as slots_lib
+from nsca_jax.models.slots import Acts, SlotBank, Slots
+
+FEWEST_MET = 20
+SLOWEST = 0.02  # of the learning rate, at the end
+SHORTEST = 0.2  # least share of an object's interactions that the encoder sees in training
+
+
+class Settings(NamedTuple):
+    """Moments are shares of all steps; prices are nats an object, as the KL is."""
+
+    steps: int = 4000
+    batch: int = 32  # objects a step
+    learning_rate: float = 5e-3
+    gate_speed: float = 8.0  # learning rate of the gates, relative
+    look_every: int = 100  # steps between two looks at whether errors persist
+    persistent: float = 5.0  # z-score from which they do
+    all_met: float = 0.1  # the objects are met one after another, until then
+    ripen: int = 1000  # steps over which the price of a fresh slot's KL rises to 1
+    kl_least: float = 0.03
+    patience: int = 400  # steps after which a slot that stayed idle opens anew
+    turn: float = 0.45  # to simple structure; the price of gates rises from then on
+    price_full: float = 0.65
+    slow_from: float = 0.75  # the learning rate falls from then on
+    gate_price: float = 0.15
+    slot_price: float = 0.2
+    likeness_price: float = 1.0
+
+
+@struct.dataclass
+class Bank:
+    """Everything a resume needs."""
+
+    params: Any
+    moments: Any
+    opened: jax.Array  # [F] int32 step at which the slot opened, CLOSED where it did not
+    step: jax.Array  # [] int32
+    key: jax.Array
+
+
+class Look(NamedTuple):
+    """What the bank says of objects of which it sees every interaction."""
+
+    slots: Slots
+    mean: jax.Array  # [N, I, C] outcomes as the expected slots foresee them
+    gates: jax.Array  # [A, C, K + F]
+    activation: jax.Array  # [F]
+    surprise: jax.Array  # [] largest z-score of errors that persist
+
+
+def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
+    """`(init, learn, turn, look)`, pure and of one seed: vmap and jit them.
+
+    `init(key, acts, known) -> Bank` has every free slot closed.
+    `learn(Bank, acts, known, thrift) -> (Bank, Look)` goes on for `look_every` steps, then looks,
+    and opens a slot if it is time; `thrift` [] scales the prices of gates and slots.
+    `turn(Bank, acts, known) -> Bank` turns the slots in use to simple structure.
+    `look(Bank, acts, known, met) -> Look`; only the first `met` objects count for its surprise.
+    """
+    optimiser = optax.chain(optax.clip_by_global_norm(50.0), optax.scale_by_adam(b2=0.99))
+
+    def apply(params, *arguments, method):
+        return bank.apply({"params": params}, *arguments, method=method)
+
+    def init(key: jax.Array, acts: Acts, known: jax.Array) -> Bank:
+        seen, closed = jnp.ones(acts.action.shape), jnp.zeros(bank.free)
+        variables = bank.init(key, acts, seen, known, closed)
+        params = variables["params"]
+        opened = jnp.full(bank.free, slots_lib.CLOSED)
+        return Bank(params, optimiser.init(params), opened, jnp.zeros((), jnp.int32), key)
+
+    def objective(params, key, acts, known, is_open, kl_weight, thrift):
+        key_seen, key_share, key_slots, key_gates = jax.random.split(key, 4)
+        share = jax.random.uniform(key_share, (len(known), 1), minval=SHORTEST, maxval=1 + SHORTEST)
+        seen = jax.random.uniform(key_seen, acts.action.shape) < share
+        slots = apply(params, acts, seen.astype(jnp.float32), known, is_open, method="encode")
+        gates = slots_lib.sampled_gates(key_gates, params["gate_logits"], len(known))
+        told = slots.sample(key_slots)
+        mean, log_variance = apply(params, told, gates, acts, method="decode")
+        nll = losses.gaussian_nll(mean, log_variance, acts.outcome)
+        nats = jnp.sum(nll, (1, 2)) + slots_lib.kl(slots) @ kl_weight
+        chances = slots_lib.gate_chance(params["gate_logits"])
+        read = jnp.sum(slots_lib.slot_chance(params["gate_logits"])[len(slots_lib.KNOWN) :])
+        prices = settings.gate_price * jnp.sum(chances) + settings.slot_price * read
+        alike = settings.likeness_price * slots_lib.likeness(slots)
+        return jnp.mean(nats) + thrift * prices + alike
+
+    def advance(state: Bank, acts: Acts, known: jax.Array, thrift: jax.Array) -> Bank:
+        key_rows, key_loss = jax.random.split(jax.random.fold_in(state.key, state.step))
+        done = state.step / settings.steps
+        met = _met(settings, done, len(known))
+        rows = (jax.random.uniform(key_rows, (settings.batch,)) * met).astype(jnp.int32)
+        age = (state.step - state.opened) / settings.ripen
+        kl_weight = jnp.clip(age, settings.kl_least, 1.0)
+        thrift = thrift * _rise(done, settings.turn, settings.price_full)
+        batch = jax.tree.map(lambda x: x[rows], acts)
+        grads = jax.grad(objective)(
+            state.params, key_loss, batch, known[rows], _is_open(state), kl_weight, thrift
+        )
+        updates, moments = optimiser.update(grads, state.moments)
+        pace = settings.learning_rate * jnp.minimum(1.0, 40 * done)
+        pace *= SLOWEST + (1 - SLOWEST) * (1 - _rise(done, settings.slow_from, 1.0))
+        updates = jax.tree.map(lambda u: -pace * u, updates)
+        updates["gate_logits"] *= settings.gate_speed
+        params = optax.apply_updates(state.params, updates)
+        return state.replace(params=params, moments=moments, step=state.step + 1)
+
+    def look(state: Bank, acts: Acts, known: jax.Array, met: jax.Array) -> Look:
+        params = state.params
+        seen = jnp.ones(acts.action.shape)
+        slots = apply(params, acts, seen, known, _is_open(state), method="encode")
+        gates = slots_lib.expected_gates(params["gate_logits"])
+        mean, _ = apply(params, slots.expected(), gates, acts, method="decode")
+        counts = jnp.where((jnp.arange(len(known)) < met)[:, None], acts.action, -1)
+        scores = slots_lib.surprise(acts.outcome - mean, counts, bank.actions)
+        return Look(slots, mean, gates, slots_lib.activation(slots), jnp.max(scores))
+
+    def learn(state: Bank, acts: Acts, known: jax.Array, thrift: jax.Array) -> tuple[Bank, Look]:
+        def step(state, _):
+            return advance(state, acts, known, thrift), None
+
+        state, _ = jax.lax.scan(step, state, length=settings.look_every)
+        seen = look(state, acts, known, _met(settings, state.step / settings.steps, len(known)))
+        persists = seen.surprise > settings.persistent
+        fresh = slots_lib.open_next(
+            state.opened, state.step, seen.activation, persists, settings.patience
+        )
+        params = slots_lib.reseeded(state.params, jax.random.fold_in(state.key, -state.step), fresh)
+        opened = jnp.where(fresh, state.step, state.opened)
+        return state.replace(params=params, opened=opened), seen
+
+    def turn(state: Bank, acts: Acts, known: jax.Array) -> Bank:
+        used = look(state, acts, known, jnp.int32(len(known))).activation > 0.5
+        key = jax.random.fold_in(state.key, settings.steps)
+        params = slots_lib.turned(state.params, key, used)
+        return state.replace(params=params, moments=optimiser.init(params))
+
+    return init, learn, turn, look
+
+
+def _is_open(state: Bank) -> jax.Array:
+    return (state.opened < slots_lib.CLOSED).astype(jnp.float32)
+
+
+def _rise(done, low: float, high: float):
+    return jnp.clip((done - low) / (high - low), 0.0, 1.0)
+
+
+def _met(settings: Settings, done, objects: int):
+    return jnp.clip(objects * done / settings.all_met, FEWEST_MET, objects)
