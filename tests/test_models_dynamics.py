@@ -1,5 +1,7 @@
 """The dynamics ensemble, its normalisation, its loss, and the patch encoder."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -77,7 +79,7 @@ def test_members_differ_and_parameters_are_few(setting):
     full = dynamics.OutcomeModel()
     shapes = jax.eval_shape(full.init, jax.random.key(0), situation, statistics)
     count = sum(x.size for x in jax.tree.leaves(shapes))
-    assert 100_000 < count < 200_000
+    assert 100_000 < count < 250_000
 
 
 def test_without_actions_it_sees_neither_skill_nor_body(setting):
@@ -252,14 +254,40 @@ def test_patch_encoder_shape_and_sensitivity():
     np.testing.assert_array_equal(changed[1:], code[1:])
 
 
+def memory_of(known_by: str, value):
+    """Memory [B, 10] in which one property has the values [B] and is known."""
+    which = types.PROPERTIES.index(known_by)
+    memory = jnp.zeros((len(value), dynamics.MEMORY)).at[:, which].set(jnp.asarray(value))
+    return memory.at[:, len(types.PROPERTIES) + which].set(1.0)
+
+
+def trait(by_look: float, which: str) -> dict:
+    """Parameters of a Trait that repeats the remembered value, or answers `by_look`."""
+    kernel = jnp.zeros((dynamics.MEMORY, 1)).at[types.PROPERTIES.index(which), 0].set(1.0)
+    look = {"kernel": jnp.zeros((4, 1)), "bias": jnp.array([by_look])}
+    return {"memory": {"kernel": kernel, "bias": jnp.zeros(1)}, "look": look}
+
+
 def test_a_sound_moves_with_its_pitch():
-    """One template, heard a band higher where the pitch is a band higher."""
-    head, bands = dynamics.SoundHead(), types.SOUND_BANDS
-    seen, features = jnp.ones((2, 4)), jnp.array([[0.0], [1.0]])
-    params = jax.tree.map(jnp.array, head.init(jax.random.key(0), seen, features)["params"])
-    hill = jnp.exp(-0.5 * ((jnp.arange(2 * bands) - bands) / 2.0) ** 2)
-    params["template"]["bias"] = 5.0 * hill
-    params["pitch"]["kernel"] = jnp.ones((1, 1))
-    low, high = np.asarray(head.apply({"params": params}, seen, features))
-    assert np.argmax(low) + 1 == np.argmax(high) == bands // 2 + 1
-    np.testing.assert_allclose(high[1:], low[:-1], atol=0.01)
+    """One hill, heard an octave higher where the remembered pitch is an octave higher."""
+    head, seen, thing = dynamics.SoundHead(), jnp.ones((2, 4)), jnp.ones((2, 4))
+    memory = memory_of("hardness", [0.0, math.log(2.0)])
+    params = jax.tree.map(jnp.array, head.init(jax.random.key(0), seen, thing, memory)["params"])
+    lowest, highest = dynamics.TEMPLATE_RANGE
+    log_ratio = jnp.linspace(lowest, highest, dynamics.TEMPLATE)
+    params["template"]["bias"] = 9.0 * jnp.exp(-0.5 * (log_ratio / 0.3) ** 2)
+    params["pitch"] = trait(0.0, "hardness")
+    low, high = np.asarray(head.apply({"params": params}, seen, thing, memory))
+    heard_Hz = np.exp(dynamics.LOG_BANDS)
+    ratio = heard_Hz[np.argmax(high)] / heard_Hz[np.argmax(low)]
+    assert 1.8 < ratio < 2.2
+    assert heard_Hz[np.argmax(low)] == pytest.approx(np.exp(dynamics.LOG_BANDS.mean()), rel=0.1)
+
+
+def test_a_load_scales_the_forces_of_an_act():
+    """Twice the load, twice each force; without a memory the look decides."""
+    head, usual = dynamics.TouchHead(), jnp.array([[1.0, -2.0, 0.0, 3.0, 0.5, 4.0]] * 4)
+    memory = memory_of("weight", [0.0, math.log(2.0), -math.log(2.0), 0.0]).at[3].set(0.0)
+    params = {"params": {"load": trait(math.log(3.0), "weight")}}
+    felt = head.apply(params, usual, jnp.ones((4, 4)), memory)
+    np.testing.assert_allclose(felt, usual * jnp.array([[1.0], [2.0], [0.5], [3.0]]), rtol=0.03)

@@ -11,11 +11,13 @@ Shapes: B batch, E members, K knots, M = MOTION, D features, O = OUTCOMES.
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from nsca_jax import types
 from nsca_jax.models import normalise
 from nsca_jax.priors import physics, visual
+from nsca_jax.sensors import sound
 
 OUTCOME_SIZES = {
     "displacement": 3,
@@ -27,12 +29,16 @@ OUTCOME_SIZES = {
 }
 OUTCOMES = sum(OUTCOME_SIZES.values())
 SOUND = slice(6, 6 + types.SOUND_BANDS)  # where an outcome vector holds the sound
+TOUCH = slice(6 + types.SOUND_BANDS, 12 + types.SOUND_BANDS)
 SMALLEST_M = 1e-3
 CENTROID_Z, SPREAD_Z = 3, 6  # where the visual code holds height and vertical spread, in metres
 LOOK = types.VISUAL_CODE + types.SHAPE_CODE  # features that the eye gives; the body's follow
 THING, THING_WIDTH = 8, 32  # what the eye tells of a thing passes so few numbers
 MEMORY = 2 * len(types.PROPERTIES)
-PITCH_RANGE = 15.0  # bands that a pitch may lie above or below the middle
+LOG_BANDS = np.log(sound.mel_bands()[1:-1]).astype(np.float32)  # centres, log Hz
+PITCH_RANGE = 3.0  # log Hz that a pitch may lie above or below their mean
+TEMPLATE, TEMPLATE_RANGE = 96, (-3.0, 5.0)  # points of a spectrum, and log Hz from its pitch
+LOAD_RANGE = 4.0  # a load's logarithm lies within +- so much
 STATE_LIMIT = 10.0  # standard deviations; keeps an untrained roll-out from running away
 LOG_VARIANCE_LOW, LOG_VARIANCE_HIGH = -7.0, 3.0
 RAW0 = physics.initial_raw(0.9)
@@ -180,27 +186,59 @@ def ballistic_knot(
     return (moved - statistics.mean[knot]) / normalise.std(statistics)[knot]
 
 
+class Trait(nn.Module):
+    """One number of a thing that no act changes: by the memory of a property, or else by the look.
+
+    Once the property is known the look has no say. Few things' looks are easily learnt by heart,
+    and then nothing would be learnt of how the number follows from the memory.
+    """
+
+    known_by: str  # of types.PROPERTIES
+
+    @nn.compact
+    def __call__(self, thing: jax.Array, memory: jax.Array) -> jax.Array:
+        """thing [B, THING], memory [B, 10] -> [B, 1]."""
+        flag = len(types.PROPERTIES) + types.PROPERTIES.index(self.known_by)
+        remembered, seen = nn.Dense(1, name="memory")(memory), nn.Dense(1, name="look")(thing)
+        return jnp.where(memory[..., flag, None] > 0.0, remembered, seen)
+
+
 class SoundHead(nn.Module):
     """What it will sound like: a spectrum relative to a pitch, and the pitch.
 
-    Things of one kind sound alike but for their pitch, so the spectrum [B, 2 F] is predicted as
-    heard from the pitch upwards and then moved there: what was learnt at one pitch holds at all.
+    Things of one kind sound alike but for their pitch, so the spectrum is predicted over the
+    logarithm of the frequency relative to the pitch, and heard from there in mel-spaced bands: what
+    was learnt at one pitch holds at all.
     """
 
     @nn.compact
-    def __call__(self, seen: jax.Array, features: jax.Array) -> jax.Array:
-        """seen [B, width], features [B, D] -> loudness [B, F], log(1 + energy)."""
-        bands = types.SOUND_BANDS
-        template = nn.Dense(2 * bands, kernel_init=ZERO, name="template")(seen)
-        pitch = nn.Dense(1, name="pitch")(features)
+    def __call__(self, seen: jax.Array, thing: jax.Array, memory: jax.Array) -> jax.Array:
+        """seen [B, width], thing, memory -> loudness [B, F], log(1 + energy)."""
+        template = nn.Dense(TEMPLATE, kernel_init=ZERO, name="template")(seen)
+        pitch = Trait("hardness", name="pitch")(thing, memory)
         pitch = pitch + nn.Dense(1, kernel_init=ZERO, name="detune")(seen)
-        at = jnp.arange(bands) - PITCH_RANGE * jnp.tanh(pitch / PITCH_RANGE) + bands / 2
-        low = jnp.clip(jnp.floor(at), 0, 2 * bands - 2)
-        share = jnp.clip(at - low, 0.0, 1.0)
-        low = low.astype(jnp.int32)
+        log_pitch = LOG_BANDS.mean() + PITCH_RANGE * jnp.tanh(pitch / PITCH_RANGE)
+        lowest, highest = TEMPLATE_RANGE
+        at = (LOG_BANDS - log_pitch - lowest) * (TEMPLATE - 1) / (highest - lowest)
+        at = jnp.clip(at, 0.0, TEMPLATE - 1.0)
+        low = jnp.minimum(at.astype(jnp.int32), TEMPLATE - 2)
         below = jnp.take_along_axis(template, low, -1)
         above = jnp.take_along_axis(template, low + 1, -1)
-        return nn.softplus(below + share * (above - below))
+        return nn.softplus(below + (at - low) * (above - below))
+
+
+class TouchHead(nn.Module):
+    """How hard it will press: as a usual thing would, times this one's load.
+
+    The forces of an act grow in proportion to the thing's mass. Its logarithm is a trait of the
+    thing, so that what was learnt of acts holds for things heavier or lighter than any so far.
+    """
+
+    @nn.compact
+    def __call__(self, usual: jax.Array, thing: jax.Array, memory: jax.Array) -> jax.Array:
+        """usual [B, 6] forces, thing, memory -> [B, 6] forces."""
+        load = Trait("weight", name="load")(thing, memory)
+        return usual * jnp.exp(LOAD_RANGE * jnp.tanh(load / LOAD_RANGE))
 
 
 class OutcomeModel(nn.Module):
@@ -237,11 +275,12 @@ class OutcomeModel(nn.Module):
         head = nn.Dense(2 * OUTCOMES, kernel_init=ZERO)(seen)
         outcome_mean, outcome_raw = jnp.split(head, 2, -1)
         outcome_mean = outcome_mean + situation.persistence
-        loudness = SoundHead()(seen, jnp.concatenate([thing, situation.memory], -1))
-        heard = (loudness - statistics.outcome.mean[SOUND]) / normalise.std(statistics.outcome)[
-            SOUND
-        ]
-        outcome_mean = outcome_mean.at[..., SOUND].set(heard)
+        mean, scale = statistics.outcome.mean, normalise.std(statistics.outcome)
+        loudness = SoundHead()(seen, thing, situation.memory)
+        heard = (loudness - mean[SOUND]) / scale[SOUND]
+        no_force = -mean[TOUCH] / scale[TOUCH]
+        felt = TouchHead()(outcome_mean[..., TOUCH] - no_force, thing, situation.memory) + no_force
+        outcome_mean = outcome_mean.at[..., SOUND].set(heard).at[..., TOUCH].set(felt)
         price = jnp.mean(physics.blend_penalty(residual, raw, RAW0), -1)
         penalty = price + physics.gate_penalty(gate)
         outcome_log_variance = soft_clip(outcome_raw)
