@@ -289,5 +289,5 @@ def test_a_load_scales_the_forces_of_an_act():
     head, usual = dynamics.TouchHead(), jnp.array([[1.0, -2.0, 0.0, 3.0, 0.5, 4.0]] * 4)
     memory = memory_of("weight", [0.0, math.log(2.0), -math.log(2.0), 0.0]).at[3].set(0.0)
     params = {"params": {"load": trait(math.log(3.0), "weight")}}
-    felt = head.apply(params, usual, jnp.ones((4, 4)), memory)
+    felt = np.asarray(head.apply(params, usual, jnp.ones((4, 4)), memory))
     np.testing.assert_allclose(felt, usual * jnp.array([[1.0], [2.0], [0.5], [3.0]]), rtol=0.03)

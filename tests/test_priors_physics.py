@@ -93,3 +93,17 @@ def test_trust_falls_with_the_violation_of_the_prior():
 def test_critical_period_closes():
     rate = physics.critical_period(jnp.array([0.0, 1000.0, 5000.0]), closes_at=1000.0, width=100.0)
     np.testing.assert_allclose(rate, [0.05, 0.0255, 0.001], atol=1e-5)
+
+
+def test_two_solid_bodies_do_not_share_a_place():
+    here = jnp.array([[0.0, 0.0, 0.3], [0.0, 0.0, 2.0], [1.0, 1.0, 1.0]])
+    other = jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
+    moved = physics.separate(here, other, jnp.array([0.5, 0.5, 0.5]))
+    np.testing.assert_allclose(moved, [[0.0, 0.0, 0.5], [0.0, 0.0, 2.0], [1.0, 1.0, 1.5]])
+    slope = jax.grad(lambda p: physics.separate(p, other[2], jnp.array(0.5)).sum())(here[2])
+    assert np.isfinite(slope).all()
+
+
+def test_support_ends_where_the_middle_leaves_it():
+    margin = physics.support_margin(jnp.array([0.2, 0.5, 1.1]), jnp.array(0.0), jnp.array(1.0))
+    np.testing.assert_allclose(margin, [0.2, 0.5, -0.1], atol=1e-6)

@@ -63,6 +63,35 @@ def contact_step(
     return velocity_m_s + jnp.where(reached, closing_m_s, 0.0)[..., None] * normal
 
 
+def separate(position_m: jax.Array, other_m: jax.Array, reach_m: jax.Array) -> jax.Array:
+    """Solidity: two bodies do not share a place; the first gives way along the line between them.
+
+    Args:
+        position_m, other_m: [..., 3] centres.
+        reach_m: [...] the least distance of the centres (the sum of two balls' radii).
+
+    Returns:
+        [..., 3] where the first may be: where it was, if that is far enough. Where both centres
+        coincide it gives way upwards.
+    """
+    apart_m = position_m - other_m
+    together = jnp.sum(apart_m**2, -1, keepdims=True) < 1e-18
+    # the direction is set before the norm: the gradient of a norm at zero is NaN
+    direction = jnp.where(together, jnp.array([0.0, 0.0, 1.0]), apart_m)
+    length_m = jnp.linalg.norm(direction, axis=-1, keepdims=True)
+    normal, distance_m = direction / length_m, jnp.where(together, 0.0, length_m)
+    missing_m = jnp.maximum(jnp.expand_dims(reach_m, -1) - distance_m, 0.0)
+    return position_m + missing_m * normal
+
+
+def support_margin(middle_m: jax.Array, low_m: jax.Array, high_m: jax.Array) -> jax.Array:
+    """[...] by how much a body's middle is inside its support, low_m to high_m; negative: it falls.
+
+    What is not held up at its middle tips over; all [...], in one unit.
+    """
+    return jnp.minimum(middle_m - low_m, high_m - middle_m)
+
+
 def prior_weight(raw: jax.Array) -> jax.Array:
     """Trust in the prior: `0.3 + softplus(raw - 0.3)`, at most 1. Any shape."""
     return jnp.minimum(WEIGHT_FLOOR + jax.nn.softplus(raw - WEIGHT_FLOOR), 1.0)
