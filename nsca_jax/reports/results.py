@@ -104,9 +104,12 @@ def build(
     n_failed_seeds: int = 0,
     baselines: Mapping[str, Any] | None = None,
     effect_sizes: Mapping[str, Any] | None = None,
+    gate: str = "",
 ) -> dict[str, Any]:
     """A whole, validated result; `criteria` come from `criterion`, `seeds` are their numbers.
 
+    `gate` is what a phase that stands on the validations was told of them: "gate passed", or
+    "gate failed: " and the names. A result that does not stand on them has none.
     Raises ValueError where something in it is not finite or not as the schema says.
     """
     result = plain(
@@ -123,6 +126,7 @@ def build(
             "device": device(),
             "versions": versions(),
             "config_hash": config_hash,
+            **({"gate": gate} if gate else {}),
         }
     )
     validate(result)

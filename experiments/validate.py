@@ -1,0 +1,138 @@
+"""The gate: Phase 0's validations, each with controls that must fail, under one verdict.
+
+Each validation is a run of its own in a folder of its own, some at once; what is finished is not
+done again. The exit status is 1 where any criterion did not hold, and names it. Full training asks
+for this verdict (experiments/_gate.py). Presets: laptop (20 seeds), quick (3 seeds, for CI).
+"""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from experiments import _config, _launch
+from nsca_jax.reports import html, results
+
+POLL_S = 0.5
+
+
+def check(config) -> None:
+    """Refuses what cannot run, in one sentence each."""
+    if config.at_once < 1:
+        raise _launch.BadInput("config.at_once must be 1 or more")
+    if not config.validations:
+        raise _launch.BadInput("config.validations must name one validation or more")
+    for name in config.validations:
+        _config.load(f"configs/{name}.py:{config.preset}")
+
+
+def main(config, run) -> dict:
+    """Every validation, then the verdict, then the report."""
+    finish(config, run)
+    found = {name: read(run, name) for name in config.validations}
+    criteria = [
+        {**item, "name": f"{name}.{item['name']}"}
+        for name in found
+        for item in found[name]["criteria"]
+    ]
+    result = run.result(
+        criteria,
+        max((one["seeds"] for one in found.values()), key=len),
+        n_failed_seeds=sum(one["n_failed_seeds"] for one in found.values()),
+        baselines={"wall_s": {name: one["wall_s"] for name, one in found.items()}},
+        effect_sizes={
+            f"{name}.{what}": size
+            for name, one in found.items()
+            for what, size in one["effect_sizes"].items()
+        },
+    )
+    write_report(config, run, found, result)
+    return result
+
+
+def finish(config, run) -> None:
+    """Runs what has no result yet, `config.at_once` at a time; raises BadInput or Interrupted."""
+    waiting, running, started = list(config.validations), {}, time.monotonic()
+    while waiting or running:
+        while waiting and len(running) < config.at_once:
+            name = waiting.pop(0)
+            running[name] = start(run, name, config.preset)
+        time.sleep(POLL_S)
+        if run.stopping:
+            stop(running.values())
+            raise run.interrupted()
+        for name in [name for name, process in running.items() if process.poll() is not None]:
+            told = verdict(run, name, running.pop(name).returncode)
+            run.say(f"{name}: {told}, after {time.monotonic() - started:.0f} s")
+        done = len(config.validations) - len(waiting) - len(running)
+        run.progress(done, len(config.validations), "validations", running=", ".join(running))
+
+
+def start(run, name: str, preset: str) -> subprocess.Popen:
+    """One validation as a process; what it prints goes to NAME.log in the run's folder."""
+    with (run.workdir / f"{name}.log").open("a", encoding="utf-8") as log:
+        return subprocess.Popen(
+            command(name, preset, run.workdir / name), stdout=log, stderr=subprocess.STDOUT
+        )
+
+
+def command(name: str, preset: str, folder: Path) -> list[str]:
+    """How a user would run one validation."""
+    config = f"--config=configs/{name}.py:{preset}"
+    return [sys.executable, "-m", f"experiments.{name}", config, f"--workdir={folder}"]
+
+
+def stop(processes) -> None:
+    """Asks each to save and end, and waits until it has."""
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+    for process in processes:
+        process.wait()
+
+
+def verdict(run, name: str, status: int) -> str:
+    """In words; raises BadInput where the validation refused its input."""
+    if status == 2:
+        last = (run.workdir / f"{name}.log").read_text(encoding="utf-8").strip().splitlines()[-1]
+        raise _launch.BadInput(f"{name}: {last}")
+    items = read(run, name)["criteria"]
+    return f"{sum(item['passed'] for item in items)} of {len(items)} criteria held"
+
+
+def read(run, name: str) -> dict[str, Any]:
+    """A validation's result; where it broke off, one whose only criterion did not hold."""
+    path = run.workdir / name / "result.json"
+    if path.exists():
+        return results.read(path)
+    broken = results.criterion("finished", f"{name} ran to its end (see {name}.log)", [0], 1, ">=")
+    return run.result([broken], [0])
+
+
+def write_report(config, run, found: dict[str, dict], result: dict) -> None:
+    """One page over all of them; each has its own beside it."""
+    sections = []
+    for name, one in found.items():
+        held = sum(item["passed"] for item in one["criteria"])
+        failed = ", ".join(item["name"] for item in one["criteria"] if not item["passed"])
+        text = f"{held} of {len(one['criteria'])} criteria held, {one['wall_s']:.0f} s."
+        text += f" Not held: {failed}." if failed else ""
+        figures = sorted((run.workdir / name / "figures").glob("*.png"))[:1]
+        captions = [(path, f"One figure of {name}/report.html") for path in figures]
+        sections.append(html.Section(name, text, captions))
+    path = html.write_report(
+        run.workdir / "report.html",
+        title="The gate",
+        summary=f"Phase 0's validations with the preset {config.preset}: the mechanisms that "
+        "everything later stands on. Each criterion's own page explains it.",
+        criteria=result["criteria"],
+        sections=sections,
+        config=config.to_dict(),
+        versions=result["versions"],
+    )
+    run.say(f"report: {path}")
+
+
+if __name__ == "__main__":
+    _launch.launch("validate", main, check)
