@@ -81,7 +81,7 @@ def discover(config, run, condition: str) -> dict[str, np.ndarray]:
             before = look(state, *test[:2], config.objects)
             state = turn(state, *train[:2])
         state, seen = learn(state, *train[:2], thrift)
-        trace.append((state.opened < slots_lib.CLOSED, seen.activation, seen.surprise))
+        trace.append((state.opened < slots_lib.CLOSED, seen.activation, seen.surprise.max((1, 2))))
         if run.stopping:
             raise run.interrupted()
     opened, activation, surprise = (np.stack(x, 1) for x in zip(*trace, strict=True))

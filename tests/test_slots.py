@@ -148,13 +148,16 @@ def test_what_opens_a_slot(opened, active, persists, wanted):
 
 def test_reseeding_touches_that_slot_alone(params):
     which = jnp.arange(FREE) == 2
-    fresh = slots_lib.reseeded(params, jax.random.key(5), which)
+    missed = jnp.zeros((ACTIONS, CHANNELS)).at[1, 0].set(9.0).at[2, 1].set(-3.0)
+    fresh = slots_lib.reseeded(params, jax.random.key(5), which, missed)
     kernel = np.asarray(fresh["mean"]["kernel"] != params["mean"]["kernel"])
     assert kernel[:, 2].all()
     assert not np.delete(kernel, 2, 1).any()
     read = np.asarray(fresh["read"] != params["read"])
     assert read[:, :, len(slots_lib.KNOWN) + 2].all()
     assert not np.delete(read, len(slots_lib.KNOWN) + 2, 2).any()
+    heard = np.asarray(fresh["read"])[:, :, len(slots_lib.KNOWN) + 2]
+    assert np.argwhere(heard.any(-1)).tolist() == [[1, 0]]
 
 
 def test_rotation_finds_sparse_loadings():

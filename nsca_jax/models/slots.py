@@ -35,6 +35,7 @@ FIRST_LOG_VARIANCE = -2.0  # a fresh slot speaks before the noise drowns it
 FIRST_GATE_LOGIT = 2.0
 ACTIVE = 0.5  # activation from which a slot counts as in use
 CLOSED = 2**30  # later than any step
+AIM = 2  # how much a fresh slot prefers where errors persist most
 
 
 @struct.dataclass
@@ -232,8 +233,12 @@ def open_next(
     return _first(candidates) & persists
 
 
-def reseeded(params, key: jax.Array, which: jax.Array):
-    """The bank's parameters with fresh encoder heads, read-outs and gates of `which` [F] slots."""
+def reseeded(params, key: jax.Array, which: jax.Array, surprise_AC: jax.Array):
+    """The bank's parameters with fresh encoder heads, read-outs and gates of `which` [F] slots.
+
+    A fresh slot is read where errors persist, so that it learns to speak of what is missed. Read
+    everywhere, it would mostly be told to keep quiet where much is known.
+    """
     key_head, key_read = jax.random.split(key)
     column = jax.random.normal(key_head, params["mean"]["kernel"].shape)
     column /= jnp.linalg.norm(column, axis=0)
@@ -249,7 +254,9 @@ def reseeded(params, key: jax.Array, which: jax.Array):
         for head in fresh
     }
     here = jnp.concatenate([jnp.zeros(len(KNOWN), bool), which])
-    read = jax.random.normal(key_read, params["read"].shape) * here.shape[0] ** -0.5
+    missed = (jnp.maximum(surprise_AC, 0.0) / jnp.maximum(jnp.max(surprise_AC), 1e-6)) ** AIM
+    read = jax.random.normal(key_read, params["read"].shape) * missed[..., None, None]
+    read *= here.shape[0] ** -0.5
     return {
         **params,
         **heads,

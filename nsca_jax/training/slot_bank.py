@@ -64,7 +64,7 @@ class Look(NamedTuple):
     mean: jax.Array  # [N, I, C] outcomes as the expected slots foresee them
     gates: jax.Array  # [A, C, K + F]
     activation: jax.Array  # [F]
-    surprise: jax.Array  # [] largest z-score of errors that persist
+    surprise: jax.Array  # [A, C] z-scores of errors that persist
 
 
 def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
@@ -120,7 +120,8 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
         pace = settings.learning_rate * jnp.minimum(1.0, 40 * done)
         pace *= SLOWEST + (1 - SLOWEST) * (1 - _rise(done, settings.slow_from, 1.0))
         updates = jax.tree.map(lambda u: -pace * u, updates)
-        updates["gate_logits"] *= settings.gate_speed
+        # A gate that may shut at once would shut on a fresh slot, before it has anything to say.
+        updates["gate_logits"] *= settings.gate_speed * (done >= settings.turn)
         params = optax.apply_updates(state.params, updates)
         return state.replace(params=params, moments=moments, step=state.step + 1)
 
@@ -132,7 +133,7 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
         mean, _ = apply(params, slots.expected(), gates, acts, method="decode")
         counts = jnp.where((jnp.arange(len(known)) < met)[:, None], acts.action, -1)
         scores = slots_lib.surprise(acts.outcome - mean, counts, bank.actions)
-        return Look(slots, mean, gates, slots_lib.activation(slots), jnp.max(scores))
+        return Look(slots, mean, gates, slots_lib.activation(slots), scores)
 
     def learn(state: Bank, acts: Acts, known: jax.Array, thrift: jax.Array) -> tuple[Bank, Look]:
         def step(state, _):
@@ -140,11 +141,12 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
 
         state, _ = jax.lax.scan(step, state, length=settings.look_every)
         seen = look(state, acts, known, _met(settings, state.step / settings.steps, len(known)))
-        persists = seen.surprise > settings.persistent
+        persists = jnp.max(seen.surprise) > settings.persistent
         fresh = slots_lib.open_next(
             state.opened, state.step, seen.activation, persists, settings.patience
         )
-        params = slots_lib.reseeded(state.params, jax.random.fold_in(state.key, -state.step), fresh)
+        key = jax.random.fold_in(state.key, -state.step)
+        params = slots_lib.reseeded(state.params, key, fresh, seen.surprise)
         opened = jnp.where(fresh, state.step, state.opened)
         return state.replace(params=params, opened=opened), seen
 
