@@ -37,3 +37,11 @@ def split_patches(image: jax.Array, patch: int) -> jax.Array:
     rows, columns = height // patch, width // patch
     blocks = image.reshape(*lead, rows, patch, columns, patch, channels)
     return jnp.swapaxes(blocks, -4, -3).reshape(*lead, rows * columns, patch * patch * channels)
+
+
+def join_patches(blocks: jax.Array, patch: int, height: int, width: int) -> jax.Array:
+    """Inverse of `split_patches`: [..., patches, patch * patch * C] -> [..., height, width, C]."""
+    *lead, _, flat = blocks.shape
+    rows, columns = height // patch, width // patch
+    grid = blocks.reshape(*lead, rows, columns, patch, patch, flat // patch**2)
+    return jnp.swapaxes(grid, -4, -3).reshape(*lead, height, width, flat // patch**2)

@@ -1,0 +1,1 @@
+"""Observations meant to mislead: how they are made, and how they are told."""
