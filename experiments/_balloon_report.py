@@ -250,7 +250,7 @@ def _trust_section(config: dict, figures, names: list[str], part: dict) -> html.
                 f"The trust at every step; the world changes at step {steps}.",
             ),
             (
-                figures_priors.rate_maps(figures / "rates.png", maps, factors),
+                figures_priors.rate_maps(figures / "rates.png", maps, list(factors)),
                 f"Trust after {steps} steps among balloons, mean of the seeds.",
             ),
         ],
