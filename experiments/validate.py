@@ -24,6 +24,8 @@ def check(config) -> None:
         raise _launch.BadInput("config.at_once must be 1 or more")
     if not config.validations:
         raise _launch.BadInput("config.validations must name one validation or more")
+    if len(set(config.validations)) < len(config.validations):
+        raise _launch.BadInput("config.validations names one validation twice")
     for name in config.validations:
         _config.load(f"configs/{name}.py:{config.preset}")
 
@@ -54,27 +56,35 @@ def main(config, run) -> dict:
 
 def finish(config, run) -> None:
     """Runs what has no result yet, `config.at_once` at a time; raises BadInput or Interrupted."""
-    waiting, running, started = list(config.validations), {}, time.monotonic()
-    while waiting or running:
-        while waiting and len(running) < config.at_once:
-            name = waiting.pop(0)
-            running[name] = start(run, name, config.preset)
-        time.sleep(POLL_S)
-        if run.stopping:
-            stop(running.values())
-            raise run.interrupted()
-        for name in [name for name, process in running.items() if process.poll() is not None]:
-            told = verdict(run, name, running.pop(name).returncode)
-            run.say(f"{name}: {told}, after {time.monotonic() - started:.0f} s")
-        done = len(config.validations) - len(waiting) - len(running)
-        run.progress(done, len(config.validations), "validations", running=", ".join(running))
+    waiting, running = list(config.validations), {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < config.at_once:
+                name = waiting.pop(0)
+                running[name] = start(run, name, config.preset)
+            time.sleep(POLL_S)
+            if run.stopping:
+                raise run.interrupted()
+            for name in [name for name, process in running.items() if process.poll() is not None]:
+                run.say(f"{name}: {verdict(run, name, running.pop(name).returncode)}")
+            done = len(config.validations) - len(waiting) - len(running)
+            run.progress(done, len(config.validations), "validations", running=", ".join(running))
+    finally:
+        stop(running.values())
 
 
 def start(run, name: str, preset: str) -> subprocess.Popen:
-    """One validation as a process; what it prints goes to NAME.log in the run's folder."""
+    """One validation as a process; what it prints goes to NAME.log in the run's folder.
+
+    It has a process group of its own: a Ctrl-C reaches it once, by `stop`, and not twice, which
+    would end it unsaved.
+    """
     with (run.workdir / f"{name}.log").open("a", encoding="utf-8") as log:
         return subprocess.Popen(
-            command(name, preset, run.workdir / name), stdout=log, stderr=subprocess.STDOUT
+            command(name, preset, run.workdir / name),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            process_group=0,
         )
 
 
@@ -97,17 +107,21 @@ def verdict(run, name: str, status: int) -> str:
     if status == 2:
         last = (run.workdir / f"{name}.log").read_text(encoding="utf-8").strip().splitlines()[-1]
         raise _launch.BadInput(f"{name}: {last}")
-    items = read(run, name)["criteria"]
-    return f"{sum(item['passed'] for item in items)} of {len(items)} criteria held"
+    one = read(run, name)
+    held = sum(item["passed"] for item in one["criteria"])
+    return f"{held} of {len(one['criteria'])} criteria held, after {one['wall_s']:.0f} s"
 
 
 def read(run, name: str) -> dict[str, Any]:
-    """A validation's result; where it broke off, one whose only criterion did not hold."""
+    """A validation's result; where it broke off, one whose only criterion did not hold.
+
+    A validation that claims nothing has not held either.
+    """
     path = run.workdir / name / "result.json"
-    if path.exists():
-        return results.read(path)
-    broken = results.criterion("finished", f"{name} ran to its end (see {name}.log)", [0], 1, ">=")
-    return run.result([broken], [0])
+    if path.exists() and (result := results.read(path))["criteria"]:
+        return result
+    claim = f"{name} ran to its end (see {name}.log; to try again, delete this run's result.json)"
+    return run.result([results.criterion("finished", claim, [0], 1, ">=")], [0])
 
 
 def write_report(config, run, found: dict[str, dict], result: dict) -> None:
@@ -119,8 +133,11 @@ def write_report(config, run, found: dict[str, dict], result: dict) -> None:
         text = f"{held} of {len(one['criteria'])} criteria held, {one['wall_s']:.0f} s."
         text += f" Not held: {failed}." if failed else ""
         figures = sorted((run.workdir / name / "figures").glob("*.png"))[:1]
-        captions = [(path, f"One figure of {name}/report.html") for path in figures]
-        sections.append(html.Section(name, text, captions))
+        page = Path(name) / "report.html"
+        links = [("its own report", page.as_posix())] if (run.workdir / page).exists() else []
+        sections.append(
+            html.Section(name, text, [(path, "Its first figure") for path in figures], links=links)
+        )
     path = html.write_report(
         run.workdir / "report.html",
         title="The gate",

@@ -1,6 +1,7 @@
 """The gate: validations as processes, one verdict, and what later phases make of it."""
 
 import json
+import os
 import sys
 
 import pytest
@@ -18,18 +19,19 @@ made = results.criterion("works", "it works", [value], 1.0, ">=")
 out = results.build("fake", [made], [0], config_hash="0" * 16, wall_s=1.0, effect_sizes={"d": 2.0})
 results.write(folder / "result.json", out)
 """
-VALUES = {"good": 2.0, "bad": 0.5}
+VALUES = {"good": 2.0, "bad": 0.5, **dict.fromkeys(_gate.NEEDED, 2.0)}
 
 
 @pytest.fixture
 def gate(tmp_path, monkeypatch):
-    """`gate(names)` opens a run of fake validations: good, bad, broken, refused and endless."""
+    """`gate(names)` opens a run of fake validations: good, bad, and those of `scripts`."""
 
     def command(name, preset, folder):
         scripts = {
             "broken": "raise SystemExit(1)",
             "refused": "print('config.seeds must be 1 or more'); raise SystemExit(2)",
             "endless": "import time; time.sleep(600)",
+            "silent": "raise SystemExit(0)",
         }
         if name in scripts:
             return [sys.executable, "-c", scripts[name]]
@@ -52,10 +54,40 @@ def test_one_verdict_over_all(gate, capsys):
     assert fared == {"good.works": True, "bad.works": False, "broken.finished": False}
     assert not result["passed"]
     assert result["effect_sizes"]["good.d"] == 2.0
+    assert result["n_failed_seeds"] == 0
     assert "bad: 0 of 1 criteria held" in capsys.readouterr().err
     page = (run.workdir / "report.html").read_text()
     assert "Not held: works" in page
     assert "1 of 3 passed" in page
+
+
+def test_the_page_points_to_the_validations_own(gate):
+    config, run = gate("good", "bad")
+    own = run.workdir / "good" / "report.html"
+    own.parent.mkdir(parents=True)
+    own.write_text("<html></html>")
+    validate.main(config, run)
+    page = (run.workdir / "report.html").read_text()
+    assert 'href="good/report.html"' in page
+    assert "bad/report.html" not in page
+
+
+def test_what_is_finished_is_read_and_what_claims_nothing_has_not_held(gate):
+    config, run = gate("silent")
+    first = validate.main(config, run)
+    assert [(item["name"], item["passed"]) for item in first["criteria"]] == [
+        ("silent.finished", False)
+    ]
+    made = results.criterion("kept", "from before", [1.0], 1.0, ">=")
+    kept = results.build("silent", [made], [0], config_hash="0" * 16, wall_s=1.0)
+    (run.workdir / "silent").mkdir()
+    results.write(run.workdir / "silent" / "result.json", kept)
+    assert validate.main(config, run)["criteria"][0]["name"] == "silent.kept"
+    results.write(
+        run.workdir / "silent" / "result.json",
+        results.build("silent", [], [0], config_hash="0" * 16, wall_s=1.0),
+    )
+    assert not validate.main(config, run)["passed"]
 
 
 def test_what_is_refused_is_told_in_its_words(gate):
@@ -64,16 +96,34 @@ def test_what_is_refused_is_told_in_its_words(gate):
         validate.main(config, run)
 
 
-def test_a_stop_ends_the_validations_too(gate):
-    config, run = gate("endless")
-    run.signal = 15
-    with pytest.raises(Interrupted):
+@pytest.mark.parametrize("cause", ["a stop", "another that is refused"])
+def test_no_validation_outlives_the_gate(gate, monkeypatch, cause):
+    config, run = gate("endless", *(["refused"] if cause != "a stop" else []))
+    started, start = [], validate.start
+    monkeypatch.setattr(validate, "start", lambda *a: started.append(start(*a)) or started[-1])
+    run.signal = 15 if cause == "a stop" else 0
+    with pytest.raises(Interrupted if cause == "a stop" else _launch.BadInput):
         validate.main(config, run)
+    assert started[0].returncode == -15
+
+
+def test_a_ctrl_c_reaches_a_validation_once(gate):
+    """From the terminal it goes to a whole process group; a second signal ends a run unsaved."""
+    _, run = gate("endless")
+    process = validate.start(run, "endless", "quick")
+    assert os.getpgid(process.pid) not in (os.getpgid(0), 0)
+    validate.stop([process])
+    assert process.returncode == -15
 
 
 @pytest.mark.parametrize(
     ("field", "value", "said"),
-    [("at_once", 0, "at_once"), ("validations", (), "name one"), ("preset", "huge", "huge")],
+    [
+        ("at_once", 0, "at_once"),
+        ("validations", (), "name one"),
+        ("validations", ("balloon", "balloon"), "twice"),
+        ("preset", "huge", "huge"),
+    ],
 )
 def test_bad_input_is_refused(field, value, said):
     config = _launch._config.load("configs/validate.py").unlock()
@@ -86,7 +136,7 @@ def test_bad_input_is_refused(field, value, said):
 def test_strict_stops_and_report_marks(gate, tmp_path):
     with pytest.raises(_launch.BadInput, match=r"experiments\.validate"):
         _gate.ask("strict", tmp_path / "gate")
-    config, run = gate("good", "bad")
+    config, run = gate("bad", *_gate.NEEDED)
     run.finish(validate.main(config, run))
     with pytest.raises(_launch.BadInput, match=r"bad\.works"):
         _gate.ask("strict", run.workdir)
@@ -99,6 +149,13 @@ def test_strict_stops_and_report_marks(gate, tmp_path):
 
 
 def test_a_gate_that_held_lets_pass(gate):
-    config, run = gate("good")
+    config, run = gate(*_gate.NEEDED)
     run.finish(validate.main(config, run))
     assert _gate.ask("strict", run.workdir) == "gate passed"
+
+
+def test_a_gate_without_one_of_the_plans_four_has_not_held(gate):
+    config, run = gate(*(_gate.NEEDED - {"forgetting"}))
+    run.finish(validate.main(config, run))
+    with pytest.raises(_launch.BadInput, match="forgetting was not run"):
+        _gate.ask("strict", run.workdir)

@@ -45,9 +45,9 @@ def trust_curves(
 def rate_maps(path: str | Path, ends: Mapping[str, np.ndarray], factors: Sequence[float]) -> Path:
     """Final trust at each pair of learning rates: `ends[form]` is [S, G, G], network by trust."""
     with matplotlib.rc_context({**STYLE, "axes.grid": False}):
-        figure = Figure(figsize=(WIDTH_IN, WIDTH_IN / len(ends)), layout="constrained")
+        figure = Figure(figsize=(WIDTH_IN, 0.9 * WIDTH_IN / len(ends)), layout="constrained")
         axes = figure.subplots(1, len(ends), squeeze=False)[0]
-        labels = [f"×{factor:.2g}" for factor in factors]
+        labels = [f"{factor:.2g}" for factor in factors]
         for ax, (form, ends_SxGxG) in zip(axes, ends.items(), strict=True):
             mean = np.nanmean(ends_SxGxG, 0)
             ax.imshow(mean, vmin=0.3, vmax=0.9, cmap="viridis")
@@ -57,8 +57,8 @@ def rate_maps(path: str | Path, ends: Mapping[str, np.ndarray], factors: Sequenc
             ax.set_title(form)
             ax.set_xticks(range(len(labels)), labels)
             ax.set_yticks(range(len(labels)), labels)
-            ax.set_xlabel("learning rate of the trust")
-            ax.set_ylabel("learning rate of the network")
+            ax.set_xlabel("learning rate of the trust, relative")
+            ax.set_ylabel("of the network")
         return _save(figure, path)
 
 

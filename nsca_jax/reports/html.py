@@ -1,6 +1,7 @@
 """One HTML file that holds a whole report: it opens offline, on a phone, in light and dark.
 
-Pictures, animations and sounds are inside it as data; nothing is fetched and no script runs.
+Pictures, animations and sounds are inside it as data; nothing is fetched and no script runs. A
+section may point to the report of another run beside it.
 """
 
 import base64
@@ -18,12 +19,13 @@ Picture = tuple[str | Path, str]  # a file and its caption
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report: paragraphs (blank lines part them), charts, then films and sounds."""
+    """A part of the report: text (blank lines part paragraphs), links, charts, films, sounds."""
 
     title: str
     text: str = ""
     figures: Sequence[Picture] = ()
     media: Sequence[Picture] = ()
+    links: Sequence[tuple[str, str]] = ()  # words, and a file's address relative to the report
 
 
 def write_report(
@@ -133,6 +135,7 @@ def _strip(c: Mapping[str, Any]) -> str:
 
 def _section(section: Section) -> str:
     blocks = [f"<section><h2>{_text(section.title)}</h2>{_paragraphs(section.text)}"]
+    blocks += [f'<p><a href="{_text(to)}">{_text(words)}</a></p>' for words, to in section.links]
     if section.figures:
         charts = "".join(_figure(file, caption, "chart") for file, caption in section.figures)
         blocks.append(f'<div class="charts">{charts}</div>')
