@@ -50,7 +50,7 @@ class BabbleSettings:
     window: int = 64  # samples of progress kept of an object, of error kept of a region
     warmup: int = 16
     bound: float = 3.0
-    greed: float = 2.0  # power of the errors by which an object's regions share its worth
+    greed: float = 2.0  # power of learnabilities, and of errors within an object, in the choice
     floor: float = 0.05  # share of choices spread over all regions
     slow_every: int = 24  # iterations between copies of the slow predictor
 
@@ -169,7 +169,8 @@ def _value(settings: BabbleSettings, curiosity, errors: recent_mean.State) -> ja
     of_object = jnp.sum(total, 1) / jnp.maximum(jnp.sum(n, 1), 1)
     error = (total + BORROWED * of_object[:, None]) / (n + BORROWED) + 1e-6
     keen = error**settings.greed
-    return (value[:, None] * keen / jnp.sum(keen, 1, keepdims=True)).reshape(-1)
+    share = keen / jnp.sum(keen, 1, keepdims=True)
+    return (value[:, None] ** settings.greed * share).reshape(-1)
 
 
 def _appraise(settings: BabbleSettings, state: TrainState, region, rows: types.Interaction):
