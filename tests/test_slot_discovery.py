@@ -135,7 +135,7 @@ def test_a_slot_opens_for_one_hidden_property_and_none_for_noise():
     )
     known = jnp.zeros((2, 100, len(slots_lib.KNOWN)))
     bank = slots_lib.SlotBank(1, 1, free=3, width=12, hidden=3)
-    settings = slot_bank.Settings(steps=600, ripen=200, patience=200)
+    settings = slot_bank.Settings(steps=600, open_until=0.6, ripen=200, patience=200)
     init, learn, _, look = slot_bank.make_learner(bank, settings)
     state = jax.vmap(init)(jax.vmap(jax.random.key)(jnp.arange(2)), acts, known)
     learn = jax.jit(jax.vmap(learn, (0, 0, 0, None)))

@@ -146,18 +146,35 @@ def test_what_opens_a_slot(opened, active, persists, wanted):
     assert fresh.astype(int).tolist() == wanted
 
 
-def test_reseeding_touches_that_slot_alone(params):
-    which = jnp.arange(FREE) == 2
-    missed = jnp.zeros((ACTIONS, CHANNELS)).at[1, 0].set(9.0).at[2, 1].set(-3.0)
-    fresh = slots_lib.reseeded(params, jax.random.key(5), which, missed)
-    kernel = np.asarray(fresh["mean"]["kernel"] != params["mean"]["kernel"])
-    assert kernel[:, 2].all()
-    assert not np.delete(kernel, 2, 1).any()
-    read = np.asarray(fresh["read"] != params["read"])
-    assert read[:, :, len(slots_lib.KNOWN) + 2].all()
-    assert not np.delete(read, len(slots_lib.KNOWN) + 2, 2).any()
-    heard = np.asarray(fresh["read"])[:, :, len(slots_lib.KNOWN) + 2]
-    assert np.argwhere(heard.any(-1)).tolist() == [[1, 0]]
+def test_aim_by_hand():
+    """Errors persist most in action 1, channel 0; objects are off by what they missed there."""
+    z = jnp.array([[1.0, 2.0], [9.0, 0.0], [-9.0, 3.0]])
+    residual = jnp.array(
+        [[[5.0, 1.0], [2.0, 1.0], [3.0, 1.0]], [[7.0, 7.0], [8.0, 8.0], [9.0, 9.0]]]
+    )
+    worst, off = slots_lib.aim(z, residual, jnp.array([[0, 1, 1], [0, 0, 2]]))
+    np.testing.assert_array_equal(worst, [[0, 0], [1, 0], [0, 0]])
+    np.testing.assert_array_equal(off, [5.0, 0.0])
+
+
+def test_a_fresh_slot_speaks_of_what_is_missed_and_touches_no_other(params):
+    rng = np.random.default_rng(3)
+    gist = jnp.asarray(rng.normal(2.0, 1.0, (300, 16)), jnp.float32)
+    off = 4.0 * gist[:, 3] + 7.0 + jnp.asarray(rng.normal(size=300), jnp.float32)
+    which, worst = jnp.arange(FREE) == 2, jnp.zeros((ACTIONS, CHANNELS)).at[1, 0].set(1.0)
+    fresh = slots_lib.reseeded(params, jax.random.key(5), which, worst, gist, off)
+    said = gist @ fresh["mean"]["kernel"][:, 2] + fresh["mean"]["bias"][2]
+    assert np.corrcoef(said, off)[0, 1] > 0.95
+    np.testing.assert_allclose([np.mean(said), np.std(said)], [0.0, 1.0], atol=1e-3)
+    read = np.asarray(fresh["read"])
+    here = len(slots_lib.KNOWN) + 2
+    assert np.argwhere(read[:, :, here].any(-1)).tolist() == [[1, 0]]
+    for new, old, axis in ((fresh["mean"]["kernel"], params["mean"]["kernel"], 1),
+                           (read, params["read"], 2)):  # fmt: skip
+        others = np.arange(new.shape[axis]) != (2 if axis == 1 else here)
+        np.testing.assert_array_equal(
+            np.compress(others, new, axis), np.compress(others, old, axis)
+        )
 
 
 def test_rotation_finds_sparse_loadings():

@@ -35,7 +35,7 @@ FIRST_LOG_VARIANCE = -2.0  # a fresh slot speaks before the noise drowns it
 FIRST_GATE_LOGIT = 2.0
 ACTIVE = 0.5  # activation from which a slot counts as in use
 CLOSED = 2**30  # later than any step
-AIM = 2  # how much a fresh slot prefers where errors persist most
+RIDGE = 1e-3  # of the mean square of what a fresh slot's head reads
 
 
 @struct.dataclass
@@ -105,6 +105,13 @@ class SlotBank(nn.Module):
 
     def encode(self, acts: Acts, seen: jax.Array, known: jax.Array, is_open: jax.Array) -> Slots:
         """Beliefs from the interactions that `seen` [N, I] marks; is_open [F] is 1 or 0."""
+        x = self.gist(acts, seen, known)
+        limit = LOG_VARIANCE_LIMIT
+        log_variance = jnp.clip(self.log_variance(x), -limit, limit)
+        return Slots(known, self.mean(x) * is_open, log_variance * is_open)
+
+    def gist(self, acts: Acts, seen: jax.Array, known: jax.Array) -> jax.Array:
+        """[N, W] what the heads of the slots read; the order of interactions has no influence."""
         onehot = jax.nn.one_hot(acts.action, self.actions)
         values = [jnp.ones_like(acts.intensity)[..., None], acts.intensity[..., None], acts.outcome]
         facts = onehot[..., :, None] * jnp.concatenate(values, -1)[..., None, :]
@@ -116,9 +123,7 @@ class SlotBank(nn.Module):
         x = jnp.concatenate([total * 0.3, counts * 0.3, known], -1)
         for layer in self.weigh:
             x = nn.silu(layer(x))
-        limit = LOG_VARIANCE_LIMIT
-        log_variance = jnp.clip(self.log_variance(x), -limit, limit)
-        return Slots(known, self.mean(x) * is_open, log_variance * is_open)
+        return x
 
     def decode(self, slots, gates, acts: Acts) -> tuple[jax.Array, jax.Array]:
         """Mean and log-variance [N, I, C] of outcomes, from slots [N, K + F]."""
@@ -233,29 +238,45 @@ def open_next(
     return _first(candidates) & persists
 
 
-def reseeded(params, key: jax.Array, which: jax.Array, surprise_AC: jax.Array):
+def aim(surprise_AC: jax.Array, residual: jax.Array, action: jax.Array) -> tuple:
+    """Where errors persist most, `[A, C]` one-hot, and how far off each object is there, `[N]`.
+
+    Args:
+        residual: [N, I, C] outcome minus prediction.
+        action: [N, I] int32.
+    """
+    worst = jnp.zeros(surprise_AC.size).at[jnp.argmax(surprise_AC)].set(1.0)
+    worst = worst.reshape(surprise_AC.shape)
+    return worst, jnp.sum(residual * worst[action], (1, 2))
+
+
+def reseeded(params, key: jax.Array, which: jax.Array, worst_AC, gist, off):
     """The bank's parameters with fresh encoder heads, read-outs and gates of `which` [F] slots.
 
-    A fresh slot is read where errors persist, so that it learns to speak of what is missed. Read
-    everywhere, it would mostly be told to keep quiet where much is known.
+    A fresh slot says, as well as a ridge regression can tell, how far off predictions are where
+    errors persist most, and is read there alone. From a random start it would mostly be told to
+    keep quiet where much is known.
+
+    Args:
+        worst_AC, off: as `aim` gives them.
+        gist: [N, W] what the heads read.
     """
-    key_head, key_read = jax.random.split(key)
-    column = jax.random.normal(key_head, params["mean"]["kernel"].shape)
-    column /= jnp.linalg.norm(column, axis=0)
+    usual = jnp.mean(gist, 0)
+    x = gist - usual
+    inner = x.T @ x
+    ridge = RIDGE * jnp.trace(inner) / len(inner) * jnp.eye(len(inner))
+    head = jnp.linalg.solve(inner + ridge, x.T @ (off - jnp.mean(off)))
+    head /= jnp.std(x @ head) + 1e-6
     fresh = {
-        "mean": {"kernel": column, "bias": jnp.zeros(which.shape)},
-        "log_variance": {
-            "kernel": jnp.zeros_like(column),
-            "bias": jnp.full(which.shape, FIRST_LOG_VARIANCE),
-        },
+        "mean": {"kernel": head[:, None], "bias": -usual @ head},
+        "log_variance": {"kernel": jnp.zeros_like(head)[:, None], "bias": FIRST_LOG_VARIANCE},
     }
     heads = {
-        head: {name: jnp.where(which, fresh[head][name], x) for name, x in params[head].items()}
-        for head in fresh
+        name: {part: jnp.where(which, fresh[name][part], x) for part, x in params[name].items()}
+        for name in fresh
     }
     here = jnp.concatenate([jnp.zeros(len(KNOWN), bool), which])
-    missed = (jnp.maximum(surprise_AC, 0.0) / jnp.maximum(jnp.max(surprise_AC), 1e-6)) ** AIM
-    read = jax.random.normal(key_read, params["read"].shape) * missed[..., None, None]
+    read = jax.random.normal(key, params["read"].shape) * worst_AC[..., None, None]
     read *= here.shape[0] ** -0.5
     return {
         **params,

@@ -35,7 +35,8 @@ class Settings(NamedTuple):
     look_every: int = 100  # steps between two looks at whether errors persist
     persistent: float = 5.0  # z-score from which they do
     all_met: float = 0.1  # the objects are met one after another, until then
-    ripen: int = 1000  # steps over which the price of a fresh slot's KL rises to 1
+    open_until: float = 0.3  # no slot opens later
+    ripen: int = 600  # steps over which the price of a fresh slot's KL rises to 1
     kl_least: float = 0.03
     patience: int = 400  # steps after which a slot that stayed idle opens anew
     turn: float = 0.45  # to simple structure; the price of gates rises from then on
@@ -142,11 +143,15 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
         state, _ = jax.lax.scan(step, state, length=settings.look_every)
         seen = look(state, acts, known, _met(settings, state.step / settings.steps, len(known)))
         persists = jnp.max(seen.surprise) > settings.persistent
+        persists &= state.step < settings.open_until * settings.steps
         fresh = slots_lib.open_next(
             state.opened, state.step, seen.activation, persists, settings.patience
         )
         key = jax.random.fold_in(state.key, -state.step)
-        params = slots_lib.reseeded(state.params, key, fresh, seen.surprise)
+        everything = jnp.ones(acts.action.shape)
+        gist = apply(state.params, acts, everything, known, method="gist")
+        worst, off = slots_lib.aim(seen.surprise, acts.outcome - seen.mean, acts.action)
+        params = slots_lib.reseeded(state.params, key, fresh, worst, gist, off)
         opened = jnp.where(fresh, state.step, state.opened)
         return state.replace(params=params, opened=opened), seen
 
