@@ -67,7 +67,7 @@ def trust_histogram(path: str | Path, weight: Mapping[str, np.ndarray], floor: f
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, 2.4), layout="constrained")
         ax = figure.subplots()
-        bins = np.linspace(floor, 1.0, 71)
+        bins = np.linspace(floor, 1.0, 71).tolist()
         for colour, (kind, values) in zip(COLOURS, weight.items(), strict=False):
             shares = np.full(len(values), 100.0 / len(values))
             ax.hist(values, bins, weights=shares, color=colour, alpha=0.75, label=kind)
