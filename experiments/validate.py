@@ -62,15 +62,21 @@ def finish(config, run) -> None:
             while waiting and len(running) < config.at_once:
                 name = waiting.pop(0)
                 running[name] = start(run, name, config.preset)
+                tell(config, run, waiting, running)
             time.sleep(POLL_S)
             if run.stopping:
                 raise run.interrupted()
             for name in [name for name, process in running.items() if process.poll() is not None]:
                 run.say(f"{name}: {verdict(run, name, running.pop(name).returncode)}")
-            done = len(config.validations) - len(waiting) - len(running)
-            run.progress(done, len(config.validations), "validations", running=", ".join(running))
+                tell(config, run, waiting, running)
     finally:
         stop(running.values())
+
+
+def tell(config, run, waiting, running) -> None:
+    """How many are done, and which are at work."""
+    done = len(config.validations) - len(waiting) - len(running)
+    run.progress(done, len(config.validations), "validations", running=", ".join(running))
 
 
 def start(run, name: str, preset: str) -> subprocess.Popen:
