@@ -114,8 +114,8 @@ def _exploration(folder, settings, stage, main, records) -> html.Section:
         shown.append((figure, "The object that plays random noise"))
     return html.Section(
         "Exploration",
-        "After a random phase the agent retries what it can still learn: regions (object, skill, "
-        "parameter bin) in proportion to their measured learnability.",
+        "After a random phase the agent retries what it can still learn: objects by their measured "
+        "learnability, and of an object those regions (skill, parameter bin) where it errs most.",
         shown,
     )
 

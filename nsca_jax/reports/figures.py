@@ -289,7 +289,8 @@ def _time_axis(figure: Figure, axes: Sequence[Axes], ylabel: str) -> None:
 
 def _legend_above(figure: Figure, ax: Axes) -> None:
     handles, labels = ax.get_legend_handles_labels()
-    columns = 2 if sum(map(len, labels)) > 42 else len(labels)
+    wide = sum(len(label) + 7 for label in labels)  # a handle is as wide as seven letters
+    columns = len(labels) if wide <= 70 else -(-len(labels) // 2)
     figure.legend(handles, labels, loc="outside upper left", ncols=columns, borderaxespad=0.2)
 
 
