@@ -32,7 +32,7 @@ lint: $(READY) ## ruff, pyright and the import rules
 bench: $(READY) ## ratios against peers, written to benchmarks/results/
 	$(BIN)/python -m benchmarks.run
 
-docs: $(READY) ## the README's measured figures, from docs/results/
+docs: $(READY) ## the documents' measured figures, from docs/results/
 	$(BIN)/python -m experiments.document
 
 gpu: $(GPU_READY) ## the main experiment on an NVIDIA GPU, in an environment of its own

@@ -1,8 +1,9 @@
-"""Write the measured figures into the README: `python -m experiments.document` (or `make docs`).
+"""Write the measured figures into the documents: `python -m experiments.document` (or `make docs`).
 
-Takes docs/results/NAME.json, the results of finished runs, and rewrites the README's tables. Give
-result files to take them in first: `python -m experiments.document runs/evidence/result.json`
-stores it as docs/results/evidence.json, named by the run's folder.
+Takes docs/results/NAME.json, the results of finished runs, and rewrites the tables of README.md and
+docs/validation.md. Give result files to take them in first:
+`python -m experiments.document runs/evidence/result.json` stores it as docs/results/evidence.json,
+named by the run's folder, and `runs/validate/*/result.json` does so for every validation.
 """
 
 import shutil
@@ -12,7 +13,8 @@ from pathlib import Path
 from nsca_jax.reports import results, tables
 
 ROOT = Path(__file__).parent.parent
-STORE, README = ROOT / "docs" / "results", ROOT / "README.md"
+STORE = ROOT / "docs" / "results"
+DOCUMENTS = {"evidence": ROOT / "README.md"}  # of the others: docs/validation.md
 
 
 def main(paths: list[str]) -> int:
@@ -22,11 +24,12 @@ def main(paths: list[str]) -> int:
             results.read(path)
             shutil.copyfile(path, STORE / f"{path.resolve().parent.name}.json")
         for path in sorted(STORE.glob("*.json")):
-            tables.replace_block(README, path.stem, tables.criteria_table(results.read(path)))
+            document = DOCUMENTS.get(path.stem, ROOT / "docs" / "validation.md")
+            tables.replace_block(document, path.stem, tables.criteria_table(results.read(path)))
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"{README}: tables written from {STORE}")
+    print(f"tables written from {STORE}")
     return 0
 
 
