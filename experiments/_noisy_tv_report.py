@@ -10,6 +10,7 @@ from nsca_jax.worlds import rooms
 Records = dict[str, dict[str, exploring.Diary]]  # signal -> world -> arrays [S, episodes, ...]
 DEFAULT = "gamma_progress"
 RIVALS = ("prediction_error", "count", "disagreement")
+CONTROLS = {"fading": "count"}  # elsewhere RIVALS[0], which noise that fades lets go by itself
 RATIO, SEEDS, LEARNABILITY, COVERAGE, ERROR = 0.2, 0.9, 0.1, 1.0, 1.3
 LABELS = {
     "gamma_progress": "γ-progress, bound",
@@ -62,7 +63,7 @@ def measures(records: Records, signal: str, world: str) -> dict[str, np.ndarray]
         "visit_ratio": tv.visit_ratio(diary.watched),
         "occupancy": tv.occupancy(diary.watched),
         "learnability": diary.learnability[:, -1],
-        "coverage": diary.coverage[:, -1],
+        "coverage": diary.cells[:, -1] / rooms.CELLS,
         "error": diary.error[:, -1],
     }
     if "none" in records[signal]:
@@ -74,8 +75,8 @@ def measures(records: Records, signal: str, world: str) -> dict[str, np.ndarray]
 def _withstands(records: Records, kind: str) -> list[dict]:
     """The six demands on the default signal before one kind of TV."""
     mine = measures(records, DEFAULT, kind)
-    control = "prediction_error"
-    theirs = measures(records, control, kind) if kind in records[control] else None
+    control = CONTROLS.get(kind, RIVALS[0])
+    theirs = measures(records, control, kind) if kind in records.get(control, {}) else None
     uniform = rooms.uniform_rate(kind)
 
     def against(values):
@@ -125,18 +126,13 @@ def _withstands(records: Records, kind: str) -> list[dict]:
 
 
 def _falls(records: Records, rival: str) -> dict:
-    """A control must be held by some TV: its worst kind, by the mean."""
-    ratios = {
-        kind: tv.visit_ratio(diary.watched)
-        for kind, diary in records[rival].items()
-        if kind != "none"
-    }
-    worst = max(ratios, key=lambda kind: ratios[kind].mean())
+    """A control must be held by the TV, whichever is on: the median over the kinds."""
+    ratios = [tv.visit_ratio(of.watched) for kind, of in records[rival].items() if kind != "none"]
     return _criterion(
         f"control_{rival}_fails",
-        f"Curious of {LABELS[rival]}, the agent stays with its worst TV ('{worst}'): visits of "
-        "the second half over those of the first",
-        ratios[worst],
+        f"Curious of {LABELS[rival]}, the agent stays with the TV: visits of the second half over "
+        f"those of the first, median of {len(ratios)} kinds of TV",
+        np.median(ratios, axis=0),
         (RATIO, ">="),
     )
 
@@ -206,7 +202,8 @@ def _tables(figures, records: Records) -> html.Section:
         "Every signal before every TV",
         "Green cells are below the threshold. Few visits alone prove nothing: who flees all that "
         "is hard stays away from the TV too, which is why the error counts as well, and who "
-        "never came to the TV cannot fall to a fifth of it.",
+        "never came to the TV cannot fall to a fifth of it. Each kind's control is prediction "
+        "error, save where the noise fades and lets it go by itself: there it is count.",
         [
             (table("visit_ratio", RATIO, "TV visits: second half / first half"), "Needs < 0.2."),
             (
@@ -234,10 +231,14 @@ def _over_time(figures, records: Records) -> html.Section:
         world: {LABELS[s]: records[s][world].watched for s in shown if world in records[s]}
         for world in worlds
     }
+    levels = {world: rooms.uniform_rate(world) for world in worlds}
     file = figures_curiosity.lives(
-        figures / "visits.png", panels, rooms.uniform_rate("noise"), "share of steps at the TV"
+        figures / "visits.png", panels, levels, "share of steps at the TV"
     )
-    caption = "Mean of the seeds; the band holds 95 % of them. Dashed: the share of the TV's cells."
+    caption = (
+        "Mean of the seeds; the band holds 95 % of them. Dashed: a walker to whom all cells and "
+        "actions are alike."
+    )
     return html.Section("Through a life", "", [(file, caption)])
 
 
@@ -247,6 +248,6 @@ def _whereabouts(figures, records: Records) -> html.Section:
         for signal, of in records.items()
         if "noise" in of
     }
-    file = figures_curiosity.floor_maps(figures / "rooms.png", shares, ROOM_NAMES)
+    file = figures_curiosity.whereabouts(figures / "rooms.png", shares, ROOM_NAMES)
     caption = "Where the second half is spent when the TV shows noise; the rooms have 25 cells."
     return html.Section("Where it goes", "", [(file, caption)])

@@ -54,7 +54,7 @@ def test_one_program_serves_all_worlds_and_a_life_repeats_to_the_bit(lived):
     assert (noise[0].age == 120).all()
     np.testing.assert_allclose(noise[1].rooms.sum(-1), 1.0, rtol=1e-6)
     np.testing.assert_allclose(noise[1].watched, noise[1].rooms[..., rooms.TV], rtol=1e-6)
-    assert (np.diff(noise[1].coverage) >= 0).all()
+    assert (np.diff(noise[1].cells) >= 0).all()
     assert np.isfinite(noise[1].error).all()
 
 

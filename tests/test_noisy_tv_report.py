@@ -14,15 +14,15 @@ from nsca_jax.worlds import rooms
 SEEDS, EPISODES = 4, 10
 
 
-def _diary(first=0.1, second=0.01, learnability=0.01, error=0.05, coverage=1.0):
+def _diary(first=0.1, second=0.01, learnability=0.01, error=0.05, cells=121):
     watched = np.repeat([[first] * 5 + [second] * 5], SEEDS, 0) + np.arange(SEEDS)[:, None] * 1e-5
     full = lambda value: np.full((SEEDS, EPISODES), value)  # noqa: E731
     shares = np.full((SEEDS, EPISODES, 5), 0.2)
-    return exploring.Diary(watched, shares, full(error), full(learnability), full(coverage))
+    return exploring.Diary(watched, shares, full(error), full(learnability), full(cells))
 
 
 def _records():
-    held = {"none": _diary(), "noise": _diary(second=0.5), "loud": _diary(second=0.9)}
+    held = {kind: _diary(second=0.5) for kind in ("noise", "loud", "fading")}
     return {
         "gamma_progress": {kind: _diary() for kind in rooms.TV_KINDS},
         **{rival: dict(held) for rival in _noisy_tv_report.RIVALS},
@@ -46,7 +46,7 @@ def test_good_diaries_pass_every_criterion():
         (_diary(first=0.9, second=0.3), {"noise_visits", "noise_seeds", "noise_occupancy"}),
         (_diary(learnability=0.2), {"noise_learnability"}),
         (_diary(error=0.07), {"noise_error"}),
-        (_diary(coverage=0.99), {"noise_coverage"}),
+        (_diary(cells=120), {"noise_coverage"}),
     ],
 )
 def test_each_worse_diary_fails_its_own_criteria_only(worse, failing):
@@ -58,10 +58,11 @@ def test_each_worse_diary_fails_its_own_criteria_only(worse, failing):
 @pytest.mark.parametrize("rival", _noisy_tv_report.RIVALS)
 def test_a_control_that_no_tv_holds_fails(rival):
     records = _records()
-    records[rival] |= {"noise": _diary(), "loud": _diary()}
+    records[rival] |= {"noise": _diary(), "fading": _diary()}  # two of three let go
     failing = {name for name, passed in _passed(records).items() if not passed}
     assert f"control_{rival}_fails" in failing
     assert ("noise_visits" in failing) == (rival == "prediction_error")
+    assert ("fading_visits" in failing) == (rival == "count")
 
 
 def test_a_seed_that_broke_off_is_counted_and_written_as_none():

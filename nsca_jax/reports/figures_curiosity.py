@@ -25,7 +25,7 @@ def signal_table(
         shade = np.clip(np.log2(np.maximum(table, 1e-6) / threshold) / 3, -1, 1)
         ax.imshow(shade, vmin=-1.4, vmax=1.4, cmap="RdYlGn_r", aspect="auto")
         for i, j in np.ndindex(*table.shape):
-            note = f"{table[i, j]:.2f}" if np.isfinite(table[i, j]) else "–"
+            note = f"{table[i, j]:.2g}" if np.isfinite(table[i, j]) else "–"
             ax.text(j, i, note, ha="center", va="center", fontsize=7.5)
         ax.set_xticks(range(len(worlds)), worlds, fontsize=7.5, rotation=20)
         ax.set_yticks(range(len(values)), list(values), fontsize=7.5)
@@ -36,11 +36,14 @@ def signal_table(
 
 
 def lives(
-    path: str | Path, panels: Mapping[str, Mapping[str, np.ndarray]], level: float, unit: str
+    path: str | Path,
+    panels: Mapping[str, Mapping[str, np.ndarray]],
+    levels: Mapping[str, float],
+    unit: str,
 ) -> Path:
     """A panel a world, a line a signal: `panels[world][signal]` is [S, E], mean and 95 % of seeds.
 
-    The dashed line is `level`.
+    The dashed line is `levels[world]`.
     """
     with matplotlib.rc_context(STYLE):
         lines = -(-len(panels) // 2)
@@ -52,7 +55,7 @@ def lives(
                 low, high = np.quantile(share, [0.025, 0.975], axis=0)
                 ax.fill_between(episode, low, high, color=colour, alpha=0.12, linewidth=0)
                 ax.plot(episode, share.mean(0), color=colour, linewidth=1.4, label=name)
-            ax.axhline(level, color=GREY, linewidth=0.8, linestyle="--")
+            ax.axhline(levels[world], color=GREY, linewidth=0.8, linestyle="--")
             ax.set_title(world)
         for ax in axes[len(panels) :]:
             ax.remove()
@@ -63,7 +66,7 @@ def lives(
         return _save(figure, path)
 
 
-def floor_maps(path: str | Path, rooms: Mapping[str, np.ndarray], names: list[str]) -> Path:
+def whereabouts(path: str | Path, rooms: Mapping[str, np.ndarray], names: list[str]) -> Path:
     """Where each signal spends the second half: `rooms[signal]` is [rooms], shares adding to 1."""
     with matplotlib.rc_context({**STYLE, "axes.grid.axis": "x"}):
         figure = Figure(figsize=(WIDTH_IN, 0.8 + 0.26 * len(rooms)), layout="constrained")

@@ -59,7 +59,7 @@ class ExploreSettings:
     width: int = 64
     members: int = 1  # predictors; more than one for disagreement
     learning_rate: float = 4e-3
-    boredom: float = 0.1  # a learnability up to this is worth nothing
+    boredom: float = 0.15  # a learnability up to this is worth nothing
     weight_decay: float = 0.1
     beta: float = 0.5  # of the loss: 0 likelihood, 1 squared error
     epsilon: float = 0.05  # share of actions drawn uniformly
@@ -106,7 +106,7 @@ class Diary(NamedTuple):
     rooms: Array  # [5] share of the steps in hall, clock, long, driven, TV
     error: Array  # [] held-out, on the learnable rooms
     learnability: Array  # [] mean score of the TV's cells and actions
-    coverage: Array  # [] share of the cells ever visited
+    cells: Array  # [] int32 of CELLS, ever visited; a share would round 1 to less
 
 
 def make_explorer(settings: ExploreSettings) -> tuple[Callable, Callable]:
@@ -167,7 +167,7 @@ def _episode(settings: ExploreSettings, life: Life) -> tuple[Life, Diary]:
         rooms=jnp.mean(room[:, None] == jnp.arange(5), 0),
         error=_held_out_error(settings, life),
         learnability=_tv_score(settings, life),
-        coverage=jnp.mean(life.visited),
+        cells=jnp.sum(life.visited),
     )
     return life, diary
 

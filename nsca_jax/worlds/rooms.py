@@ -163,6 +163,7 @@ def _screen(world: World, state: State, action, age, key) -> jax.Array:
     """The next frame [SCREEN] of every kind, of which the world's is taken."""
     noise_key, coin_key, heavy_key = jax.random.split(key, 3)
     noise = jax.random.normal(noise_key, (SCREEN,))
+    tails = jax.random.normal(heavy_key, (3, SCREEN))  # of t = z / sqrt(chi2 / 3), variance 3
     pressed = jnp.where(action == PRESS, noise, state.screen)
     frames = {
         "none": jnp.zeros(SCREEN),
@@ -172,7 +173,7 @@ def _screen(world: World, state: State, action, age, key) -> jax.Array:
         "remote": jnp.where(jnp.asarray(ROOM_OF)[state.cell] == TV, pressed, state.screen),
         "everywhere": pressed,
         "coin": world.frame * jax.random.rademacher(coin_key, ()),
-        "heavy": jax.random.t(heavy_key, 3.0, (SCREEN,)) / np.sqrt(3.0),
+        "heavy": noise / jnp.sqrt(jnp.sum(tails**2, 0)),
         "fading": 2.0 * jnp.exp(-age / FADING_STEPS) * noise,
     }
     return jnp.stack([frames[kind] for kind in TV_KINDS])[world.kind]
