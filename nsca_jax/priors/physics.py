@@ -6,6 +6,9 @@ w falls; without it any w fits any data. Objects persist, do not pass through on
 each other only by contact: Spelke (1990), Principles of Object Perception.
 """
 
+# pyright takes jnp functions to return one array or a tuple.
+# pyright: reportOperatorIssue=false
+
 import jax
 import jax.numpy as jnp
 
