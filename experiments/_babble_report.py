@@ -44,6 +44,7 @@ def write(config: dict, run, stage, settings, learner, records: dict, result: di
         sections=sections,
         config=config,
         versions=result["versions"],
+        monitors=result["monitors"],
     )
 
 

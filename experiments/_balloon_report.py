@@ -60,6 +60,7 @@ def write(config: dict, run, names: list[str], parts: Parts, result: dict) -> No
         ],
         config,
         result["versions"],
+        result["monitors"],
     )
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nsca_jax.evaluation import forgetting
+from nsca_jax.evaluation import forgetting, monitors
 from nsca_jax.reports import figures_continual, html, results
 
 Records = dict[str, dict[str, np.ndarray]]  # sequence -> method -> R [S, T, T]; joint [S, 1, T]
@@ -43,7 +43,7 @@ TEXTS = {  # sequence -> its title and text
 
 
 def claims(records: Records) -> dict:
-    """`criteria`, `n_failed_seeds`, `baselines` and `effect_sizes` of the result."""
+    """What `run.result` takes but the seeds."""
     return {
         "criteria": [
             *_permuted(records["permuted"]),
@@ -53,6 +53,14 @@ def claims(records: Records) -> dict:
         "n_failed_seeds": int(_failed(records).sum()),
         "baselines": _baselines(records),
         "effect_sizes": _effects(records),
+        "monitors": [
+            monitors.ewc_too_strong(
+                records["permuted"][method],
+                records["permuted"]["plain"],
+                f"a smaller config.strength.permuted.{method}",
+            )._replace(name=f"ewc_too_strong, {LABELS[method]}")
+            for method in ("ewc", "kfac")
+        ],
     }
 
 
@@ -83,6 +91,7 @@ def write(config: dict, run, records: Records, result: dict) -> None:
         sections,
         config,
         result["versions"],
+        result["monitors"],
     )
 
 

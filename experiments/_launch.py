@@ -86,6 +86,10 @@ def _conclude(run: Run, result: Mapping[str, Any]) -> int:
         print(f"{mark}  {item['name']}: {value} ({item['direction']} {item['threshold']:g})")
     if result["n_failed_seeds"]:
         print(f"FAILED  {result['n_failed_seeds']} of {len(result['seeds'])} seeds broke off")
+    for item in result.get("monitors", ()):
+        if item["alarm"]:
+            value = f"{item['statistic']}: {item['value']:.3g} (limit {item['limit']:g})"
+            print(f"alarm   {item['name']}: {value}; helps: {item['remedy']}")
     report = run.workdir / "report.html"
     shown = report if report.exists() else run.workdir / "result.json"
     print(f"{'report' if shown == report else 'result'}: {shown}")

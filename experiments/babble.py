@@ -14,7 +14,7 @@ import numpy as np
 from experiments import _babble_claims, _babble_report, _launch
 from nsca_jax import checkpoint, objects, types
 from nsca_jax.evaluation import babbling_claims as claims_lib
-from nsca_jax.evaluation import transfer
+from nsca_jax.evaluation import monitors, transfer
 from nsca_jax.evaluation.babbling_claims import Stage
 from nsca_jax.grounding import table as table_lib
 from nsca_jax.sensors import camera as camera_lib
@@ -216,8 +216,15 @@ def main(config, run) -> dict:
         arm: run_arm(config, run, arm, stage, number) for number, arm in enumerate(config.arms)
     }
     criteria, baselines, effects = _babble_claims.decide(config, stage, records)
+    stalled = monitors.curiosity_stalled(
+        records["competence"]["visits"], "a smaller config.curiosity.bound or a larger floor"
+    )
     result = run.result(
-        criteria, list(range(config.seeds)), baselines=baselines, effect_sizes=effects
+        criteria,
+        list(range(config.seeds)),
+        baselines=baselines,
+        effect_sizes=effects,
+        monitors=[stalled],
     )
     settings = settings_of(config, "competence", stage.known)
     model = load_learner(settings, run.workdir / "competence.npz")

@@ -13,7 +13,9 @@ from sklearn.metrics import roc_auc_score
 
 from experiments import _balloon_report, _launch, _parts
 from experiments import _balloon_tasks as tasks
+from nsca_jax.evaluation import monitors
 from nsca_jax.models import adaptive
+from nsca_jax.priors.physics import WEIGHT_FLOOR
 from nsca_jax.training import trust
 
 HELD_OUT = 1000
@@ -190,6 +192,18 @@ def tune(config, run) -> dict:
     return chosen
 
 
+def watch(config, weight_S: np.ndarray) -> monitors.Reading:
+    """Is gravity still trusted, after a life among balloons?"""
+    batch, _ = tasks.drift(jax.random.key(config.seed), HELD_OUT, 1.0)
+    return monitors.prior_holds_on(
+        weight_S,
+        float(jnp.mean((batch.prior_BxD - batch.y_BxD) ** 2)),
+        float(jnp.mean(batch.y_BxD**2)),
+        WEIGHT_FLOOR,
+        "a larger config.pace.beta or a smaller config.pace.gamma",
+    )
+
+
 def main(config, run) -> dict:
     """Every part, then the claims, then the report."""
     seeds = list(range(config.seed, config.seed + config.seeds))
@@ -197,7 +211,9 @@ def main(config, run) -> dict:
         return run.result([], seeds, baselines=tune(config, run))
     parts = judge(config, run)
     names = list(courses(config))
-    result = run.result(seeds=seeds, **_balloon_report.claims(config, names, parts))
+    holds_on = watch(config, parts["trust"]["weight"][:, names.index("balloons"), config.steps - 1])
+    claims = _balloon_report.claims(config, names, parts)
+    result = run.result(seeds=seeds, monitors=[holds_on], **claims)
     _balloon_report.write(config.to_dict(), run, names, parts, result)
     return result
 

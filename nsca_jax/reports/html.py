@@ -36,16 +36,18 @@ def write_report(
     sections: Sequence[Section],
     config: Mapping[str, Any],
     versions: Mapping[str, Any],
+    monitors: Sequence[Mapping[str, Any]] = (),
 ) -> Path:
     """Writes the report and returns its path.
 
-    `criteria` are those of a `result.json`. Raises `OSError` where a figure cannot be read and
-    `ValueError` where it is neither PNG, GIF nor WAV.
+    `criteria` and `monitors` are those of a `result.json`. Raises `OSError` where a figure cannot
+    be read and `ValueError` where it is neither PNG, GIF nor WAV.
     """
     body = [
         f"<header><h1>{_text(title)}</h1>{_paragraphs(summary)}</header>",
         _criteria(criteria),
         *(_section(section) for section in sections),
+        _monitors(monitors),
         _details("Configuration", config),
         _details("Versions", versions),
     ]
@@ -75,6 +77,26 @@ def _criteria(criteria: Sequence[Mapping[str, Any]]) -> str:
         f"<tbody>\n{rows}\n</tbody>\n</table>\n"
         '<p class="note">In the small strips: bar = 95 % interval, dots = seeds, upright line = '
         "threshold, shaded = the side that passes.</p></section>"
+    )
+
+
+def _monitors(monitors: Sequence[Mapping[str, Any]]) -> str:
+    if not monitors:
+        return ""
+    rows = ""
+    for m in monitors:
+        kind, word = ("bad", "alarm") if m["alarm"] else ("good", "quiet")
+        helps = f" Helps: {_text(m['remedy'])}." if m["alarm"] else ""
+        rows += (
+            f"<tr><td><b>{_text(m['name'])}</b><small>{_text(m['statistic'])}.{helps}</small></td>"
+            f'<td data-label="State"><span class="pill {kind}">{word}</span></td>'
+            f'<td data-label="Value">{_number(m["value"])}</td>'
+            f'<td data-label="Limit">{_number(m["limit"])}</td></tr>'
+        )
+    return (
+        "<section><h2>Monitors</h2>\n<table>\n<thead><tr><th>What could go wrong unseen</th>"
+        f"<th>State</th><th>Value</th><th>Limit</th></tr></thead>\n<tbody>{rows}</tbody>\n"
+        "</table></section>"
     )
 
 

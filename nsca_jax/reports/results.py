@@ -20,6 +20,7 @@ import jsonschema.exceptions
 from numpy.typing import ArrayLike
 
 from nsca_jax.evaluation import stats
+from nsca_jax.evaluation.monitors import Reading
 from nsca_jax.reports.plain import plain
 
 SCHEMA = Path(__file__).parent / "result.schema.json"
@@ -105,11 +106,13 @@ def build(
     baselines: Mapping[str, Any] | None = None,
     effect_sizes: Mapping[str, Any] | None = None,
     gate: str = "",
+    monitors: Sequence[Reading] = (),
 ) -> dict[str, Any]:
     """A whole, validated result; `criteria` come from `criterion`, `seeds` are their numbers.
 
     `gate` is what a phase that stands on the validations was told of them: "gate passed", or
-    "gate failed: " and the names. A result that does not stand on them has none.
+    "gate failed: " and the names. A result that does not stand on them has none. `monitors` are
+    readings of `evaluation.monitors`; an alarm fails nothing.
     Raises ValueError where something in it is not finite or not as the schema says.
     """
     result = plain(
@@ -127,6 +130,7 @@ def build(
             "versions": versions(),
             "config_hash": config_hash,
             **({"gate": gate} if gate else {}),
+            **({"monitors": [reading._asdict() for reading in monitors]} if monitors else {}),
         }
     )
     validate(result)

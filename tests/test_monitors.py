@@ -1,0 +1,106 @@
+"""Each failure mode is provoked and seen, in the reading, in the result and on the page."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import _balloon_tasks as tasks
+from experiments import _launch
+from nsca_jax.evaluation import monitors
+from nsca_jax.models import adaptive
+from nsca_jax.priors.physics import WEIGHT_FLOOR
+from nsca_jax.reports import html, results
+from nsca_jax.training import trust
+
+
+def test_slots_that_say_the_same():
+    rng = np.random.default_rng(0)
+    means, opened = rng.normal(size=(2, 200, 4)), np.array([[True, True, True, False]] * 2)
+    apart = monitors.slot_collapse(means, opened, "more diversity")
+    assert not apart.alarm
+    assert apart.value is not None
+    assert apart.value < 0.3
+    means[:, :, 3] = means[:, :, 0]  # a closed slot may say what it likes
+    assert not monitors.slot_collapse(means, opened, "more diversity").alarm
+    means[:, :, 1] = 0.1 * rng.normal(size=(2, 200)) - means[:, :, 0]
+    alike = monitors.slot_collapse(means, opened, "more diversity")
+    assert alike.alarm
+    assert alike.value == pytest.approx(0.995, abs=0.01)
+    nothing = monitors.slot_collapse(means, np.zeros_like(opened), "more diversity")
+    assert nothing.value is None
+    assert not nothing.alarm
+
+
+def test_curiosity_that_finds_nothing_new():
+    visits = np.zeros((1, 8, 10), int)
+    visits[0, :, 0] = 125  # one region only, a thousand times
+    stuck = monitors.curiosity_stalled(visits, "a lower bound")
+    assert stuck.alarm
+    assert stuck.value == 0.0
+    assert "90 % of regions still unseen" in stuck.statistic
+    visits[0, 7, 1:4] = 1  # three new ones among the last 253 interactions
+    found = monitors.curiosity_stalled(visits, "a lower bound")
+    assert found.value == pytest.approx(3000 / 253)
+    assert not found.alarm
+    visits[0, 0, 1:] = 1  # all had been seen at the start: nothing is left to find
+    assert not monitors.curiosity_stalled(visits, "a lower bound").alarm
+
+
+def test_a_penalty_under_which_nothing_new_is_learnt():
+    plain = np.array([[[95.0, 10.0, 10.0], [60.0, 95.0, 10.0], [40.0, 60.0, 90.0]]])
+    stiff = np.array([[[95.0, 10.0, 10.0], [94.0, 27.0, 10.0], [94.0, 27.0, 10.0]]])
+    free = monitors.ewc_too_strong(plain, plain, "less strength")
+    assert free.value == pytest.approx(1.0)
+    assert not free.alarm
+    held = monitors.ewc_too_strong(stiff, plain, "less strength")
+    assert held.value == pytest.approx(17 / 165)
+    assert held.alarm
+
+
+@functools.cache
+def among_balloons(trust_rate: float) -> tuple[float, float, float]:
+    """Trust at the end, the prior's squared error, and the outcome's square."""
+    net = adaptive.AdaptivePrior((16,), scale=9.81)
+    pace = trust.Pace(trust=trust_rate)
+    state = trust.init(net, jax.random.key(0), tasks.DRIFT_FEATURES, 1)
+
+    def sample(t):
+        return tasks.drift(jax.random.fold_in(jax.random.key(1), t), 32, 1.0)[0]
+
+    _, weight = jax.jit(lambda s: trust.learn(net, s, sample, 600, pace))(state)
+    batch, _ = tasks.drift(jax.random.key(2), 500, 1.0)
+    error = jnp.mean((batch.prior_BxD - batch.y_BxD) ** 2)
+    return float(weight[-1]), float(error), float(jnp.mean(batch.y_BxD**2))
+
+
+@pytest.mark.parametrize(("rate", "alarm"), [(0.05, False), (0.0, True)])
+def test_gravity_still_trusted_among_balloons(rate, alarm):
+    """Where the trust cannot learn, it stays at .9 however wrong the prior is."""
+    weight, error, square = among_balloons(rate)
+    reading = monitors.prior_holds_on(np.array([weight]), error, square, WEIGHT_FLOOR, "a price")
+    assert reading.alarm == alarm
+    gravity_kept = monitors.prior_holds_on(np.array([0.9]), 0.01, square, WEIGHT_FLOOR, "a price")
+    assert not gravity_kept.alarm  # a prior that is right may be trusted
+
+
+def test_an_alarm_is_told_in_the_result_on_the_page_and_by_the_run(tmp_path, capsys):
+    visits = np.ones((1, 4, 10), int) * (np.arange(10) == 0)
+    alarm = monitors.curiosity_stalled(visits, "a smaller config.curiosity.bound")
+    made = [results.criterion("works", "it works", [1.0], 1.0, ">=")]
+    result = results.build("babble", made, [0], config_hash="0" * 16, wall_s=1.0, monitors=[alarm])
+    assert result["passed"]  # it says where to look, and fails nothing
+    assert result["monitors"][0]["alarm"]
+    page = html.write_report(
+        tmp_path / "report.html", "T", "S", made, [], {}, {}, result["monitors"]
+    ).read_text()
+    assert "a smaller config.curiosity.bound" in page
+    assert ">alarm<" in page
+
+    class Folder:
+        workdir = tmp_path
+
+    assert _launch._conclude(Folder, result) == 0  # pyright: ignore[reportArgumentType]
+    assert "alarm   curiosity_stalled" in capsys.readouterr().out
