@@ -14,7 +14,7 @@ from nsca_jax.reports import results, tables
 
 ROOT = Path(__file__).parent.parent
 STORE = ROOT / "docs" / "results"
-DOCUMENTS = {"evidence": ROOT / "README.md"}  # of the others: docs/validation.md
+DOCUMENTS = dict.fromkeys(("evidence", "paper"), ROOT / "README.md")  # else docs/validation.md
 
 
 def main(paths: list[str]) -> int:
