@@ -29,7 +29,6 @@ def get_config(preset: str = "laptop"):
     config.worlds = 32  # interactions at once per seed
     config.chunk = 8  # iterations between logs and checkpoints
     config.image_size = 32
-    config.host_devices = 1
 
     config.sensor_noise = config_dict.ConfigDict()  # standard deviations
     config.sensor_noise.rgb = 0.0  # of a pixel, in [0, 1]

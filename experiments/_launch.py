@@ -47,7 +47,7 @@ def _launch(name: str, main: Main, check: Callable[[Any], None] | None) -> int:
         config: Any = command.config
         if check is not None:
             check(config)
-        _set_up_jax(config.get("host_devices", 1))
+        _set_up_jax()
         run = Run(name, command.workdir, config.to_dict())
         check_disk(command.workdir, config.get("disk_gb", 0))
     except (BadInput, ValueError) as error:
@@ -96,10 +96,8 @@ def _conclude(run: Run, result: Mapping[str, Any]) -> int:
     return 0 if result["passed"] else 1
 
 
-def _set_up_jax(host_devices: int) -> None:
-    """Before the first array: the number of host devices, and the persistent compilation cache."""
-    if host_devices > 1:
-        jax.config.update("jax_num_cpu_devices", host_devices)
+def _set_up_jax() -> None:
+    """The persistent compilation cache, before anything compiles."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = os.environ.get("JAX_COMPILATION_CACHE_DIR") or str(home / "nsca_jax" / "xla")
     jax.config.update("jax_compilation_cache_dir", folder)

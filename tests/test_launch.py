@@ -69,7 +69,6 @@ def get_config(preset="laptop"):
     config.sleep_s = 0.0
     config.arms = ("a", "b")
     config.verbose = False
-    config.host_devices = 1
     config.disk_gb = 0.0
     config.learner = config_dict.ConfigDict(dict(width=4, threshold=6.0))
     return config
@@ -101,7 +100,7 @@ def start(place, *arguments):
 def call(place, monkeypatch, capsys):
     """Runs the experiment in this process: (exit status, standard output and error)."""
     monkeypatch.chdir(place)
-    monkeypatch.setattr(_launch, "_set_up_jax", lambda host_devices: None)
+    monkeypatch.setattr(_launch, "_set_up_jax", lambda: None)
     monkeypatch.setattr(_launch, "_listen", lambda run: None)
     names = runpy.run_path("tiny.py")
     monkeypatch.setattr(sys.modules["__main__"], "__doc__", names["__doc__"])
@@ -136,7 +135,7 @@ def read_result(place, workdir="runs/tiny"):
 
 
 def test_a_run_from_start_to_finish_and_not_again(place):
-    status, out, _ = run(place, "--config.host_devices=2")
+    status, out, _ = run(place, "--config.verbose=true")
     assert status == 0
     assert "passed  sum: 6 (>= 6)" in out
     assert "result: runs/tiny/result.json" in out
@@ -146,9 +145,10 @@ def test_a_run_from_start_to_finish_and_not_again(place):
     assert result["config_hash"] == results.config_hash(config)
     records, dropped = metrics.read(place / "runs/tiny/metrics.jsonl")
     assert dropped == 0
-    assert records[0]["devices"] == 2
+    assert config["verbose"] is True
+    assert records[0]["devices"] == 1
     assert [r["total"] for r in records[1:]] == [1, 3, 6]
-    status, out, _ = run(place, "--config.host_devices=2")
+    status, out, _ = run(place, "--config.verbose=true")
     assert status == 0
     assert "runs/tiny is finished (passed): delete it or give another --workdir" in out
 
