@@ -175,16 +175,6 @@ def strike_energy(response: jax.Array, impulse_Ns: jax.Array, broken: jax.Array)
     return impulse_Ns[..., None] ** 2 * row
 
 
-def impact_impulse(force_N: jax.Array, before_N: jax.Array, contact_stiffness: jax.Array):
-    """[...] N s of striking in one physics step, from the contact force now and a step before.
-
-    A lasting load makes no sound; a rise of the force does. A half-sine contact of stiffness k
-    (1/s^2) lasts pi / sqrt(k), so that a rise to the peak F carries the impulse 2 F / sqrt(k).
-    Sum it over the physics steps of a control step.
-    """
-    return 2.0 / jnp.sqrt(contact_stiffness) * jnp.maximum(force_N - before_N, 0.0)
-
-
 def log_spectrum(energy_J: jax.Array) -> jax.Array:
     """log(1 + energy / ENERGY0_J): loudness as the agent hears it, 0 in silence."""
     return jnp.log1p(energy_J / ENERGY0_J)
