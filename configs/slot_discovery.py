@@ -28,6 +28,7 @@ def get_config(preset: str = "laptop"):
     config.steps = 4000
     config.thrift = 1.0  # scales the prices of gates and slots
     config.thrift_mixed = 0.5  # where every channel mixes all that an action brings out
+    config.likeness_price = 1.0  # of slots that say the same (diversity loss)
 
     if preset == "quick":
         config.seeds = 3

@@ -3,6 +3,7 @@
 import numpy as np
 
 from nsca_jax.evaluation import disentanglement as score
+from nsca_jax.evaluation import monitors
 from nsca_jax.models.slots import KNOWN
 from nsca_jax.reports import figures_slots, html, results
 from nsca_jax.training import slot_bank
@@ -18,7 +19,7 @@ TITLES = {
 
 
 def claims(records: Records) -> dict:
-    """`criteria`, `n_failed_seeds`, `baselines` and `effect_sizes` of the result."""
+    """What `run.result` takes but the seeds."""
     figures = {name: measures(record) for name, record in records.items()}
     failed = np.any([np.isnan(f["mcc"]) for f in figures.values()], axis=0)
     ours, none = figures["independent"]["mcc"][~failed], figures["untrained"]["mcc"][~failed]
@@ -30,6 +31,14 @@ def claims(records: Records) -> dict:
             name: {k: _mean_se(v) for k, v in figure.items()} for name, figure in figures.items()
         },
         "effect_sizes": {"trained against untrained, MCC": effect},
+        "monitors": [
+            monitors.slot_collapse(
+                records[condition]["mean"],
+                records[condition]["activation"] > score.ACTIVE,
+                "a larger config.likeness_price",
+            )._replace(name=f"slot_collapse, {TITLES[condition]}")
+            for condition in ("independent", "correlated", "mixed")
+        ],
     }
 
 
@@ -60,6 +69,7 @@ def write(config: dict, run, records: Records, result: dict) -> None:
         ],
         config,
         result["versions"],
+        result["monitors"],
     )
 
 

@@ -34,16 +34,23 @@ def check(config) -> None:
         raise _launch.BadInput(
             f"config.steps must be a multiple of {settings.look_every}, at least ten of them"
         )
+    if config.likeness_price < 0:
+        raise _launch.BadInput("config.likeness_price must be 0 or more")
     if not 0 <= config.correlation < 1:
         raise _launch.BadInput("config.correlation must be in [0, 1)")
 
 
+def settings_of(config) -> slot_bank.Settings:
+    """The bank's pace and prices."""
+    return slot_bank.Settings(steps=config.steps, likeness_price=config.likeness_price)
+
+
 @functools.cache
-def programs(width: int, hidden: int, steps: int):
+def programs(width: int, hidden: int, settings: slot_bank.Settings):
     """(init, learn, turn, look), compiled for all seeds at once; every condition shares them."""
     actions, channels = len(world_lib.ACTIONS), len(world_lib.CHANNELS)
     bank = slots_lib.SlotBank(actions, channels, width=width, hidden=hidden)
-    learner = slot_bank.make_learner(bank, slot_bank.Settings(steps=steps))
+    learner = slot_bank.make_learner(bank, settings)
     init, learn, turn, look = learner
     return (
         jax.jit(jax.vmap(init)),
@@ -70,8 +77,8 @@ def discover(config, run, condition: str) -> dict[str, np.ndarray]:
     """Learns one condition, all seeds at once; what the bank says of held-out objects."""
     seeds = config.seed + jnp.arange(config.seeds)
     train, test = jax.jit(jax.vmap(functools.partial(experience, config, condition)))(seeds)
-    init, learn, turn, look = programs(config.width, config.hidden, config.steps)
-    settings = slot_bank.Settings(steps=config.steps)
+    settings = settings_of(config)
+    init, learn, turn, look = programs(config.width, config.hidden, settings)
     state = init(jax.vmap(jax.random.key)(seeds), *train[:2])
     thrift = jnp.float32(config.thrift_mixed if condition == "mixed" else config.thrift)
     looks = config.steps // settings.look_every
@@ -99,7 +106,7 @@ def untrained(config) -> dict[str, np.ndarray]:
     """The control: a bank that learnt nothing, with every slot open."""
     seeds = config.seed + jnp.arange(config.seeds)
     train, test = jax.jit(jax.vmap(functools.partial(experience, config, "independent")))(seeds)
-    init, _, _, look = programs(config.width, config.hidden, config.steps)
+    init, _, _, look = programs(config.width, config.hidden, settings_of(config))
     state = init(jax.vmap(jax.random.key)(seeds), *train[:2])
     state = state.replace(opened=jnp.zeros_like(state.opened))
     return _said(look(state, *test[:2], config.objects), test)

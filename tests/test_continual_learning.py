@@ -8,7 +8,7 @@ import pytest
 
 from nsca_jax.continual import arms, ewc, method
 from nsca_jax.data import digits
-from nsca_jax.evaluation import forgetting
+from nsca_jax.evaluation import forgetting, monitors
 from nsca_jax.models import mlp, taps
 from nsca_jax.training import sequence
 
@@ -80,6 +80,13 @@ def test_methods_keep_the_first_task_and_learn_the_second(rotations, plain, name
     matrix, _ = _run(name, rotations, strength)
     assert forgetting.first(matrix).mean() > max(first, forgetting.first(plain[0]).mean() + 15)
     assert forgetting.last(matrix).mean() > 80
+
+
+@pytest.mark.parametrize(("strength", "alarm"), [(10.0, False), (3000.0, True)])
+def test_a_stiff_penalty_is_noticed_by_its_monitor(rotations, plain, strength, alarm):
+    matrix, _ = _run("ewc", rotations, strength)
+    reading = monitors.ewc_too_strong(matrix, plain[0], "a smaller strength")
+    assert reading.alarm == alarm
 
 
 def test_semantic_parameters_are_displaced_less(rotations):

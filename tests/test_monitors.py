@@ -29,6 +29,8 @@ def test_slots_that_say_the_same():
     alike = monitors.slot_collapse(means, opened, "more diversity")
     assert alike.alarm
     assert alike.value == pytest.approx(0.995, abs=0.01)
+    means[0, 5, 0] = np.nan  # that seed broke off; the other still says the same twice
+    assert monitors.slot_collapse(means, opened, "more diversity").alarm
     nothing = monitors.slot_collapse(means, np.zeros_like(opened), "more diversity")
     assert nothing.value is None
     assert not nothing.alarm
@@ -58,6 +60,10 @@ def test_a_penalty_under_which_nothing_new_is_learnt():
     held = monitors.ewc_too_strong(stiff, plain, "less strength")
     assert held.value == pytest.approx(17 / 165)
     assert held.alarm
+    broken = np.full_like(plain, np.nan)
+    both = np.concatenate([stiff, broken]), np.concatenate([plain, plain])
+    assert monitors.ewc_too_strong(*both, "less strength").value == held.value
+    assert monitors.ewc_too_strong(broken, plain, "less strength").value is None
 
 
 @functools.cache
@@ -84,6 +90,9 @@ def test_gravity_still_trusted_among_balloons(rate, alarm):
     assert reading.alarm == alarm
     gravity_kept = monitors.prior_holds_on(np.array([0.9]), 0.01, square, WEIGHT_FLOOR, "a price")
     assert not gravity_kept.alarm  # a prior that is right may be trusted
+    gone = monitors.prior_holds_on(np.array([np.nan]), error, square, WEIGHT_FLOOR, "a price")
+    assert gone.value is None
+    assert not gone.alarm
 
 
 def test_an_alarm_is_told_in_the_result_on_the_page_and_by_the_run(tmp_path, capsys):

@@ -76,6 +76,16 @@ def test_a_worse_bank_or_a_control_that_succeeds_fails(condition, worse, criteri
     assert not _passed({**_records(), condition: worse})[criterion]
 
 
+def test_slots_that_copy_each_other_are_reported():
+    records = _records()
+    alarms = {m.name: m.alarm for m in _slot_discovery_report.claims(records)["monitors"]}
+    assert not any(alarms.values())
+    records["mixed"]["mean"][..., 1] = -records["mixed"]["mean"][..., 0]
+    alarms = {m.name: m.alarm for m in _slot_discovery_report.claims(records)["monitors"]}
+    assert alarms["slot_collapse, densely mixed channels"]
+    assert sum(alarms.values()) == 1
+
+
 def test_a_failed_seed_is_counted_and_never_averaged():
     records = _records()
     records["mixed"]["mean"][1] = np.nan
@@ -95,6 +105,7 @@ def test_report_shows_every_figure(tmp_path):
     for title in ("What was found", "How slots open", "What each outcome reads", "All scores"):
         assert title in page
     assert page.count("data:image/png") == 4
+    assert "slot_collapse, independent properties" in page
 
 
 def test_bad_configs_are_refused():
@@ -104,6 +115,7 @@ def test_bad_configs_are_refused():
         ("steps", "450", "multiple of 100"),
         ("correlation", "1.0", r"\[0, 1\)"),
         ("objects", "10", "50 or more"),
+        ("likeness_price", "-1.0", "0 or more"),
     ):
         bad = _config.load("configs/slot_discovery.py:quick")
         _config.override(bad, name, value)

@@ -8,8 +8,8 @@
     the prior holds on      trust in a prior whose error is that of no          a dearer residual,
                             prediction at all                                   a later closing
 
-An alarm fails no criterion: it says where to look, and which config field to turn. On the host, in
-numpy; S seeds.
+An alarm fails no criterion: it says where to look, and which config field to turn. Seeds that broke
+off are left out; the result counts them. On the host, in numpy; S seeds.
 """
 
 from typing import NamedTuple
@@ -42,7 +42,9 @@ def slot_collapse(mean_SxNxF: np.ndarray, open_SxF: np.ndarray, remedy: str) -> 
     largest = []
     for mean_NxF, open_F in zip(mean_SxNxF, open_SxF, strict=True):
         slots = np.asarray(mean_NxF, np.float64)[:, np.asarray(open_F, bool)]
-        slots = slots[:, np.ptp(slots, axis=0) > 0] if slots.size else slots
+        if not (slots.size and np.isfinite(slots).all()):
+            continue
+        slots = slots[:, np.ptp(slots, axis=0) > 0]
         if slots.shape[1] > 1:
             r = np.abs(np.corrcoef(slots.T))
             largest.append(np.max(r[~np.eye(len(r), dtype=bool)]))
@@ -85,7 +87,9 @@ def ewc_too_strong(matrix_SxTxT: np.ndarray, plain_SxTxT: np.ndarray, remedy: st
     The value is the gain on each new task while it is learnt, over that of plain training.
     """
     gain, free = (_gains(np.asarray(x, np.float64)) for x in (matrix_SxTxT, plain_SxTxT))
-    value = float(np.mean(gain) / np.mean(free)) if np.mean(free) > 0 else None
+    fine = np.isfinite(gain + free).all(-1)
+    gain, free = gain[fine].sum(), free[fine].sum()
+    value = float(gain / free) if free > 0 else None
     return _reading(
         "ewc_too_strong",
         "accuracy gained on a new task, of what plain training gains",
@@ -108,17 +112,20 @@ def prior_holds_on(
         floor: the least trust; d weight / d raw = 1 - exp(-(weight - floor)) is the statistic's
             gradient, told beside it: at 0 nothing could move the trust.
     """
-    weight = float(np.mean(weight_S))
-    gradient = 1.0 - float(np.exp(-max(weight - floor, 0.0)))
     violation = prior_error / max(outcome_square, 1e-12)
-    words = f"trust in a prior whose squared error is {violation:.2g} of the outcome's square"
+    said = f"trust in a prior whose squared error is {violation:.2g} of the outcome's square"
+    finite = np.asarray(weight_S, np.float64)[np.isfinite(weight_S)]
+    if not finite.size:
+        return _reading("prior_holds_on", said, None, TRUSTED, False, remedy)
+    weight = float(np.mean(finite))
+    gradient = 1.0 - float(np.exp(-max(weight - floor, 0.0)))
+    said += f" (its gradient {gradient:.2g})"
     alarm = violation > VIOLATED and weight > TRUSTED
-    said = f"{words} (its gradient {gradient:.2g})"
     return _reading("prior_holds_on", said, weight, TRUSTED, alarm, remedy)
 
 
 def _gains(matrix_SxTxT: np.ndarray) -> np.ndarray:
-    """[S, T - 1] accuracy on task t after it, less before it."""
+    """[S, T - 1] accuracy on task t > 0 after it, less before it."""
     tasks = np.arange(1, matrix_SxTxT.shape[1])
     return matrix_SxTxT[:, tasks, tasks] - matrix_SxTxT[:, tasks - 1, tasks]
 
