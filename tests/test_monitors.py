@@ -67,11 +67,12 @@ def test_a_penalty_under_which_nothing_new_is_learnt():
 
 
 @functools.cache
-def among_balloons(trust_rate: float) -> tuple[float, float, float]:
+def among_balloons(trust_rate: float, raw: float, gamma: float) -> tuple[float, float, float]:
     """Trust at the end, the prior's squared error, and the outcome's square."""
     net = adaptive.AdaptivePrior((16,), scale=9.81)
-    pace = trust.Pace(trust=trust_rate)
+    pace = trust.Pace(trust=trust_rate, gamma=gamma)
     state = trust.init(net, jax.random.key(0), tasks.DRIFT_FEATURES, 1)
+    state.params["raw"] = jnp.float32(raw)
 
     def sample(t):
         return tasks.drift(jax.random.fold_in(jax.random.key(1), t), 32, 1.0)[0]
@@ -82,12 +83,25 @@ def among_balloons(trust_rate: float) -> tuple[float, float, float]:
     return float(weight[-1]), float(error), float(jnp.mean(batch.y_BxD**2))
 
 
-@pytest.mark.parametrize(("rate", "alarm"), [(0.05, False), (0.0, True)])
-def test_gravity_still_trusted_among_balloons(rate, alarm):
-    """Where the trust cannot learn, it stays at .9 however wrong the prior is."""
-    weight, error, square = among_balloons(rate)
+@pytest.mark.parametrize(
+    ("rate", "raw", "gamma", "alarm", "gradient"),
+    [
+        (0.05, adaptive.RAW0, 0.15, False, "gradient 0.05"),
+        (0.0, adaptive.RAW0, 0.15, True, "gradient 0.45"),
+        (0.05, 0.9, 0.0, True, "gradient 0)"),
+        (0.05, 0.9, 0.15, False, "gradient 0.05"),
+    ],
+)
+def test_gravity_still_trusted_among_balloons(rate, raw, gamma, alarm, gradient):
+    """Where the trust cannot learn it stays, however wrong the prior is.
+
+    From raw .9 the weight is cut off at 1, where no error moves it; the price of a raw that is far
+    from where it began brings it back.
+    """
+    weight, error, square = among_balloons(rate, raw, gamma)
     reading = monitors.prior_holds_on(np.array([weight]), error, square, WEIGHT_FLOOR, "a price")
     assert reading.alarm == alarm
+    assert gradient in reading.statistic
     gravity_kept = monitors.prior_holds_on(np.array([0.9]), 0.01, square, WEIGHT_FLOOR, "a price")
     assert not gravity_kept.alarm  # a prior that is right may be trusted
     gone = monitors.prior_holds_on(np.array([np.nan]), error, square, WEIGHT_FLOOR, "a price")

@@ -109,8 +109,8 @@ def prior_holds_on(
         weight_S: trust at the end of learning.
         prior_error: mean squared error of the prior's predictions.
         outcome_square: mean square of what was to be predicted, the error of predicting nothing.
-        floor: the least trust; d weight / d raw = 1 - exp(-(weight - floor)) is the statistic's
-            gradient, told beside it: at 0 nothing could move the trust.
+        floor: the least trust; d weight / d raw = 1 - exp(-(weight - floor)), and 0 from weight 1
+            on, is the statistic's gradient, told beside it: at 0 no error could move the trust.
     """
     violation = prior_error / max(outcome_square, 1e-12)
     said = f"trust in a prior whose squared error is {violation:.2g} of the outcome's square"
@@ -118,8 +118,8 @@ def prior_holds_on(
     if not finite.size:
         return _reading("prior_holds_on", said, None, TRUSTED, False, remedy)
     weight = float(np.mean(finite))
-    gradient = 1.0 - float(np.exp(-max(weight - floor, 0.0)))
-    said += f" (its gradient {gradient:.2g})"
+    slopes = np.where(finite < 1.0, -np.expm1(-np.maximum(finite - floor, 0.0)), 0.0)
+    said += f" (its gradient {np.mean(slopes):.2g})"
     alarm = violation > VIOLATED and weight > TRUSTED
     return _reading("prior_holds_on", said, weight, TRUSTED, alarm, remedy)
 
