@@ -14,7 +14,7 @@ from nsca_jax.reports import results, tables
 
 ROOT = Path(__file__).parent.parent
 STORE = ROOT / "docs" / "results"
-DOCUMENTS = dict.fromkeys(("evidence", "paper"), ROOT / "README.md")  # else docs/validation.md
+IN_README = ("evidence", "paper")  # the other tables are in docs/validation.md
 
 
 def main(paths: list[str]) -> int:
@@ -24,8 +24,10 @@ def main(paths: list[str]) -> int:
             results.read(path)
             shutil.copyfile(path, STORE / f"{path.resolve().parent.name}.json")
         for path in sorted(STORE.glob("*.json")):
-            document = DOCUMENTS.get(path.stem, ROOT / "docs" / "validation.md")
-            tables.replace_block(document, path.stem, tables.criteria_table(results.read(path)))
+            document = "README.md" if path.stem in IN_README else "docs/validation.md"
+            tables.replace_block(
+                ROOT / document, path.stem, tables.criteria_table(results.read(path))
+            )
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
