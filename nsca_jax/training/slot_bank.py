@@ -89,7 +89,7 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
         opened = jnp.full(bank.free, slots_lib.CLOSED)
         return Bank(params, optimiser.init(params), opened, jnp.zeros((), jnp.int32), key)
 
-    def objective(params, key, acts, known, is_open, kl_weight, thrift):
+    def objective(params, key, acts, known, is_open, kl_weight, thrift, turned):
         key_seen, key_share, key_slots, key_gates = jax.random.split(key, 4)
         share = jax.random.uniform(key_share, (len(known), 1), minval=SHORTEST, maxval=1 + SHORTEST)
         seen = jax.random.uniform(key_seen, acts.action.shape) < share
@@ -103,26 +103,27 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
         read = jnp.sum(slots_lib.slot_chance(params["gate_logits"])[len(slots_lib.KNOWN) :])
         prices = settings.gate_price * jnp.sum(chances) + settings.slot_price * read
         alike = settings.likeness_price * slots_lib.likeness(slots)
-        return jnp.mean(nats) + thrift * prices + alike
+        return jnp.mean(nats) + turned * slots_lib.concord(slots) + thrift * prices + alike
 
     def advance(state: Bank, acts: Acts, known: jax.Array, thrift: jax.Array) -> Bank:
         key_rows, key_loss = jax.random.split(jax.random.fold_in(state.key, state.step))
         done = state.step / settings.steps
         met = _met(settings, done, len(known))
         rows = (jax.random.uniform(key_rows, (settings.batch,)) * met).astype(jnp.int32)
+        turned = done >= settings.turn
         age = (state.step - state.opened) / settings.ripen
         kl_weight = jnp.clip(age, settings.kl_least, 1.0)
         thrift = thrift * _rise(done, settings.turn, settings.price_full)
         batch = jax.tree.map(lambda x: x[rows], acts)
         grads = jax.grad(objective)(
-            state.params, key_loss, batch, known[rows], _is_open(state), kl_weight, thrift
+            state.params, key_loss, batch, known[rows], _is_open(state), kl_weight, thrift, turned
         )
         updates, moments = optimiser.update(grads, state.moments)
         pace = settings.learning_rate * jnp.minimum(1.0, 40 * done)
         pace *= SLOWEST + (1 - SLOWEST) * (1 - _rise(done, settings.slow_from, 1.0))
         updates = jax.tree.map(lambda u: -pace * u, updates)
         # A gate that may shut at once would shut on a fresh slot, before it has anything to say.
-        updates["gate_logits"] *= settings.gate_speed * (done >= settings.turn)
+        updates["gate_logits"] *= settings.gate_speed * turned
         params = optax.apply_updates(state.params, updates)
         return state.replace(params=params, moments=moments, step=state.step + 1)
 
