@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from flax import struct
 from mujoco import mjx
 
+from nsca_jax.sim import newton, skills
 from nsca_jax.sim import scene as scene_lib
-from nsca_jax.sim import skills
 from nsca_jax.types import Primitives
 
 OBJECT, HAND = slice(0, 7), slice(7, 12)  # qpos
@@ -187,7 +187,7 @@ def _physics(scene, fields, truth, world: World):
     data = data.replace(
         qpos=world.qpos, qvel=world.qvel, qacc_warmstart=world.warmstart, ctrl=target
     )
-    data = mjx.step(model, data)
+    data = newton.step(model, data)
     normal, finger, depth = contact_forces(data)
     impact = jnp.maximum(normal - world.load_N, 0.0) * dt
     # a body under a steady load has impact 0; the start of a grip is no impact either
