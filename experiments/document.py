@@ -1,11 +1,12 @@
 """Write the measured figures into the documents: `python -m experiments.document` (or `make docs`).
 
-Takes docs/results/NAME.json, the results of finished runs, and rewrites the tables of README.md and
-docs/validation.md. Give result files to take them in first:
+Takes docs/results/NAME.json, the results of finished runs, and the last full `make bench`, and
+rewrites the tables of README.md and docs/validation.md. Give result files to take them in first:
 `python -m experiments.document runs/evidence/result.json` stores it as docs/results/evidence.json,
 named by the run's folder, and `runs/validate/*/result.json` does so for every validation.
 """
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from nsca_jax.reports import results, tables
 
 ROOT = Path(__file__).parent.parent
 STORE = ROOT / "docs" / "results"
+SPEED = ROOT / "benchmarks" / "results" / "loop_cpu.json"
 IN_README = ("evidence", "paper")  # the other tables are in docs/validation.md
 
 
@@ -28,6 +30,8 @@ def main(paths: list[str]) -> int:
             tables.replace_block(
                 ROOT / document, path.stem, tables.criteria_table(results.read(path))
             )
+        speed = json.loads(SPEED.read_text(encoding="utf-8"))
+        tables.replace_block(ROOT / "README.md", "speed", tables.speed_table(speed))
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2

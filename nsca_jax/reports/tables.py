@@ -32,6 +32,17 @@ def criteria_table(result: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", note])
 
 
+def speed_table(report: Mapping[str, Any]) -> str:
+    """A Markdown table of a benchmark's targets: what, measured, needed, reached or not."""
+    lines = ["| figure | measured | needed | reached |", "| --- | --- | --- | --- |"]
+    for t in report["targets"]:
+        sign = {">=": "≥", "<=": "≤"}[t["direction"]]
+        reached = "yes" if t["reached"] else "**no**"
+        value = f"{t['value']:,.0f}" if t["value"] >= 100 else f"{t['value']:.3g}"
+        lines.append(f"| {t['claim']} | {value} | {sign} {t['threshold']:,g} | {reached} |")
+    return "\n".join([*lines, "", f"Measured on {report['device']}."])
+
+
 def replace_block(path: Path, name: str, text: str) -> None:
     """Puts `text` between the markers of block `name` in a document.
 
