@@ -1,4 +1,4 @@
-"""Interactions as films: what the senses tell at every control step, not at the spawn and rest only.
+"""Interactions as films: what every sense tells at every control step, not at the ends alone.
 
 The phases after babbling learn from these. N interactions, T control steps of 40 ms; the spawn is
 step 0. Truth stands beside the senses to score by, never to train on.
