@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Never
 
@@ -30,15 +30,21 @@ CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPE
 __all__ = ["BadInput", "Run", "launch"]
 
 
-def launch(name: str, main: Main, check: Callable[[Any], None] | None = None) -> Never:
+def launch(
+    name: str,
+    main: Main,
+    check: Callable[[Any], None] | None = None,
+    steering: Sequence[str] = (),
+) -> Never:
     """Runs the experiment `name` by its command line, and exits.
 
-    `check(config)` may refuse a config before any work, by ValueError or BadInput.
+    `check(config)` may refuse a config before any work, by ValueError or BadInput. `steering` names
+    fields that another call in the same workdir may change (see `Run`).
     """
-    sys.exit(_launch(name, main, check))
+    sys.exit(_launch(name, main, check, steering))
 
 
-def _launch(name: str, main: Main, check: Callable[[Any], None] | None) -> int:
+def _launch(name: str, main: Main, check, steering: Sequence[str]) -> int:
     try:
         command = _config.parse(name, sys.argv[1:])
         if command.help:
@@ -48,7 +54,7 @@ def _launch(name: str, main: Main, check: Callable[[Any], None] | None) -> int:
         if check is not None:
             check(config)
         _set_up_jax()
-        run = Run(name, command.workdir, config.to_dict())
+        run = Run(name, command.workdir, config.to_dict(), steering)
         check_disk(command.workdir, config.get("disk_gb", 0))
     except (BadInput, ValueError) as error:
         return _tell(error, 2)

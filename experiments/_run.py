@@ -2,6 +2,8 @@
 
 config.json  metrics.jsonl  checkpoints/  result.json  figures/  report.html
 resume.json   seconds worked so far, and how long metrics.jsonl was at each checkpoint
+given.json    in a phase of full training: the gate's verdict, which its result repeats, and the
+              digests of the weights that it was given
 .lock         held while a run works here
 """
 
@@ -37,14 +39,21 @@ class Interrupted(Exception):
 
 
 class Run:
-    """What `main(config, run)` gets. Opening one raises BadInput or Finished (see `launch`)."""
+    """What `main(config, run)` gets. Opening one raises BadInput or Finished (see `launch`).
 
-    def __init__(self, name: str, workdir: Path, config: Mapping[str, Any]):
+    `steering` names the config's fields that say how to go on and not what to find: they are no
+    part of the run's identity. A run that has some is never finished: `main` looks for itself.
+    """
+
+    def __init__(
+        self, name: str, workdir: Path, config: Mapping[str, Any], steering: Sequence[str] = ()
+    ):
         self.name = name
         self.workdir = workdir
-        self.config = plain(config)
-        self.config_hash = results.config_hash(config)
+        self.config = plain({key: config[key] for key in config if key not in steering})
+        self.config_hash = results.config_hash(self.config)
         self.signal = 0  # the first signal received, or 0
+        self._steered = bool(steering)
         self._progress = Progress()
         self._saved = ""
         self._lock = _lock(workdir)
@@ -121,13 +130,14 @@ class Run:
         self, criteria: Sequence[Mapping[str, Any]], seeds: Sequence[int], **more: Any
     ) -> dict[str, Any]:
         """What `main` returns: `reports.results.build` for this run (see there for `more`)."""
+        given = {"gate": (_read_json(self.workdir / "given.json") or {}).get("gate", ""), **more}
         return results.build(
             self.name,
             criteria,
             seeds,
             config_hash=self.config_hash,
             wall_s=self.wall_s,
-            **more,
+            **given,
         )
 
     def finish(self, result: Mapping[str, Any]) -> None:
@@ -146,7 +156,7 @@ class Run:
                 "; give another --workdir, or delete it."
             )
         done = _read_json(self.workdir / "result.json")
-        if done is not None and done.get("config_hash") == self.config_hash:
+        if done is not None and not self._steered and done.get("config_hash") == self.config_hash:
             raise Finished(
                 f"{self.workdir} is finished ({'passed' if done['passed'] else 'not passed'}): "
                 "delete it or give another --workdir to run again.",

@@ -5,17 +5,13 @@ done again. The exit status is 1 where any criterion did not hold, and names it.
 for this verdict (experiments/_gate.py). Presets: laptop (20 seeds), quick (3 seeds, for CI).
 """
 
-import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from experiments import _config, _launch
+from experiments import _children, _config, _launch
 from nsca_jax.reports import html, results
-
-POLL_S = 0.5
 
 
 def check(config) -> None:
@@ -34,22 +30,7 @@ def main(config, run) -> dict:
     """Every validation, then the verdict, then the report."""
     finish(config, run)
     found = {name: read(run, name) for name in config.validations}
-    criteria = [
-        {**item, "name": f"{name}.{item['name']}"}
-        for name in found
-        for item in found[name]["criteria"]
-    ]
-    result = run.result(
-        criteria,
-        max((one["seeds"] for one in found.values()), key=len),
-        n_failed_seeds=sum(one["n_failed_seeds"] for one in found.values()),
-        baselines={"wall_s": {name: one["wall_s"] for name, one in found.items()}},
-        effect_sizes={
-            f"{name}.{what}": size
-            for name, one in found.items()
-            for what, size in one["effect_sizes"].items()
-        },
-    )
+    result = run.result(**_children.merge(found))
     write_report(config, run, found, result)
     return result
 
@@ -63,14 +44,14 @@ def finish(config, run) -> None:
                 name = waiting.pop(0)
                 running[name] = start(run, name, config.preset)
                 tell(config, run, waiting, running)
-            time.sleep(POLL_S)
+            time.sleep(_children.POLL_S)
             if run.stopping:
                 raise run.interrupted()
             for name in [name for name, process in running.items() if process.poll() is not None]:
                 run.say(f"{name}: {verdict(run, name, running.pop(name).returncode)}")
                 tell(config, run, waiting, running)
     finally:
-        stop(running.values())
+        _children.stop(running.values())
 
 
 def tell(config, run, waiting, running) -> None:
@@ -80,39 +61,19 @@ def tell(config, run, waiting, running) -> None:
 
 
 def start(run, name: str, preset: str) -> subprocess.Popen:
-    """One validation as a process; what it prints goes to NAME.log in the run's folder.
-
-    It has a process group of its own: a Ctrl-C reaches it once, by `stop`, and not twice, which
-    would end it unsaved.
-    """
-    with (run.workdir / f"{name}.log").open("a", encoding="utf-8") as log:
-        return subprocess.Popen(
-            command(name, preset, run.workdir / name),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            process_group=0,
-        )
+    """One validation as a process; what it prints goes to NAME.log in the run's folder."""
+    return _children.start(command(name, preset, run.workdir / name), run.workdir / f"{name}.log")
 
 
 def command(name: str, preset: str, folder: Path) -> list[str]:
     """How a user would run one validation."""
-    config = f"--config=configs/{name}.py:{preset}"
-    return [sys.executable, "-m", f"experiments.{name}", config, f"--workdir={folder}"]
-
-
-def stop(processes) -> None:
-    """Asks each to save and end, and waits until it has."""
-    for process in processes:
-        process.send_signal(signal.SIGTERM)
-    for process in processes:
-        process.wait()
+    return _children.command(name, f"configs/{name}.py:{preset}", folder)
 
 
 def verdict(run, name: str, status: int) -> str:
     """In words; raises BadInput where the validation refused its input."""
     if status == 2:
-        last = (run.workdir / f"{name}.log").read_text(encoding="utf-8").strip().splitlines()[-1]
-        raise _launch.BadInput(f"{name}: {last}")
+        raise _launch.BadInput(f"{name}: {_children.last_lines(run.workdir / f'{name}.log')}")
     one = read(run, name)
     held = sum(item["passed"] for item in one["criteria"])
     return f"{held} of {len(one['criteria'])} criteria held, after {one['wall_s']:.0f} s"

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from experiments import _gate, _launch, validate
+from experiments import _children, _gate, _launch, validate
 from experiments._run import Interrupted, Run
 from nsca_jax.reports import results
 
@@ -112,7 +112,7 @@ def test_a_ctrl_c_reaches_a_validation_once(gate):
     _, run = gate("endless")
     process = validate.start(run, "endless", "quick")
     assert os.getpgid(process.pid) not in (os.getpgid(0), 0)
-    validate.stop([process])
+    _children.stop([process])
     assert process.returncode == -15
 
 
