@@ -14,6 +14,7 @@ import numpy as np
 
 PENALTIES = np.logspace(-4, 4, 17)  # times D: the mean square of a row of standardised features
 FOLDS = 5
+SPREAD_FLOOR = 0.1  # of the features' mean spread: one that hardly varied must not speak loudest
 
 
 class Probe(NamedTuple):
@@ -46,10 +47,8 @@ def fit(
     share = np.ones(len(x)) if weight_N is None else np.asarray(weight_N, np.float64)
     share = share / share.sum()
     mean, bias = share @ x, share @ y
-    spread = np.sqrt(share @ (x - mean) ** 2)
-    scale = np.where(
-        spread > 1e-8 * (1.0 + np.abs(mean)), spread, np.inf
-    )  # a constant says nothing
+    variance = share @ (x - mean) ** 2
+    scale = np.sqrt(variance + SPREAD_FLOOR**2 * variance.mean()) + 1e-12
     root = np.sqrt(len(x) * share)[:, None]
     rows, target = root * (x - mean) / scale, root * (y - bias)
     penalties = PENALTIES * x.shape[1]
