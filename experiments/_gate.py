@@ -8,11 +8,12 @@ from experiments._config import BadInput
 from nsca_jax.reports import results
 
 MODES = ("strict", "report")
+PASSED = "gate passed"
 NEEDED = {"noisy_tv", "forgetting", "balloon", "slot_discovery"}  # the plan's four
 
 
 def ask(mode: str, folder: Path) -> str:
-    """The mark for later results: "gate passed", or "gate failed: NAMES".
+    """The mark for later results: PASSED, or "gate failed: NAMES".
 
     Args:
         mode: "strict" refuses to go on past a gate that failed; "report" goes on and marks.
@@ -30,7 +31,7 @@ def ask(mode: str, folder: Path) -> str:
         )
     failed = failures(results.read(path))
     if not failed:
-        return "gate passed"
+        return PASSED
     names = ", ".join(failed)
     if mode == "strict":
         raise BadInput(f"the gate failed ({names}): --config.gate=report goes on regardless.")

@@ -58,7 +58,7 @@ class Run:
         self._saved = ""
         self._lock = _lock(workdir)
         self._claim()
-        self._resume = _read_json(workdir / "resume.json") or {"wall_s": 0.0, "metrics_bytes": {}}
+        self._resume = read_json(workdir / "resume.json") or {"wall_s": 0.0, "metrics_bytes": {}}
         self._cut_metrics(max(self._resume["metrics_bytes"].values(), default=0))
         self._started = time.monotonic()
 
@@ -89,7 +89,7 @@ class Run:
         path = self.workdir / "metrics.jsonl"
         length = path.stat().st_size if path.exists() else 0
         lengths = {**self._resume["metrics_bytes"], f"{name}:{step}": length}
-        _write_json(self.workdir / "resume.json", {"wall_s": self.wall_s, "metrics_bytes": lengths})
+        write_json(self.workdir / "resume.json", {"wall_s": self.wall_s, "metrics_bytes": lengths})
         checkpoint.save(self.workdir / "checkpoints" / name, step, state)
         self._resume["metrics_bytes"] = lengths
         self._saved = f"saved at step {step}"
@@ -130,7 +130,7 @@ class Run:
         self, criteria: Sequence[Mapping[str, Any]], seeds: Sequence[int], **more: Any
     ) -> dict[str, Any]:
         """What `main` returns: `reports.results.build` for this run (see there for `more`)."""
-        given = {"gate": (_read_json(self.workdir / "given.json") or {}).get("gate", ""), **more}
+        given = {"gate": (read_json(self.workdir / "given.json") or {}).get("gate", ""), **more}
         return results.build(
             self.name,
             criteria,
@@ -146,16 +146,16 @@ class Run:
 
     def _claim(self) -> None:
         """Takes the folder for this config, or says why not."""
-        stored = _read_json(self.workdir / "config.json")
+        stored = read_json(self.workdir / "config.json")
         if stored is None:
-            _write_json(self.workdir / "config.json", self.config)
+            write_json(self.workdir / "config.json", self.config)
             return
         if stored != self.config:
             raise BadInput(
-                f"{self.workdir} holds a run of another config: {_differences(stored, self.config)}"
+                f"{self.workdir} holds a run of another config: {differences(stored, self.config)}"
                 "; give another --workdir, or delete it."
             )
-        done = _read_json(self.workdir / "result.json")
+        done = read_json(self.workdir / "result.json")
         if done is not None and not self._steered and done.get("config_hash") == self.config_hash:
             raise Finished(
                 f"{self.workdir} is finished ({'passed' if done['passed'] else 'not passed'}): "
@@ -185,6 +185,18 @@ def _lock(workdir: Path) -> Any:
     return file
 
 
+def busy(workdir: Path) -> bool:
+    """Whether a run is working in the folder, which may not exist."""
+    if not (workdir / ".lock").exists():
+        return False
+    with open(workdir / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def check_disk(workdir: Path, needed_gb: float) -> None:
     """Raises BadInput where the disk under `workdir` has less than `needed_gb` (1e9 bytes) free."""
     free_gb = shutil.disk_usage(workdir).free / 1e9
@@ -200,7 +212,8 @@ def exit_status(number: int) -> int:
     return 128 + signal.Signals(number)
 
 
-def _differences(stored: Any, wanted: Any) -> str:
+def differences(stored: Any, wanted: Any) -> str:
+    """Which fields of two configs differ, and how, in words; empty where none does."""
     there, here = _flat(stored), _flat(wanted)
     names = [name for name in sorted(there | here) if there.get(name) != here.get(name)]
     told = [
@@ -218,7 +231,8 @@ def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     return out
 
 
-def _read_json(path: Path) -> Any | None:
+def read_json(path: Path) -> Any | None:
+    """What a JSON file holds, None where there is none; raises BadInput where it is damaged."""
     if not path.exists():
         return None
     try:
@@ -227,7 +241,8 @@ def _read_json(path: Path) -> Any | None:
         raise BadInput(f"{path} is damaged ({error}): delete it, or the whole folder.") from error
 
 
-def _write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any) -> None:
+    """Writes beside and renames: a reader sees the whole file or none."""
     beside = path.with_name(f".{path.name}.writing")
     beside.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     beside.replace(path)

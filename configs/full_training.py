@@ -1,0 +1,49 @@
+"""The whole plan, from the gate to the evaluation; one command, every phase resumable.
+
+python -m experiments.full_training                                           under an hour
+python -m experiments.full_training --config=configs/full_training.py:quick   small, for CI
+python -m experiments.full_training --config=configs/full_training.py:paper   the plan's numbers
+
+`--config.gate=report` goes on past a gate that failed, and marks every later result.
+"""
+
+from ml_collections import config_dict
+
+PRESETS = ("laptop", "quick", "paper")
+PHASES = ("validate", "babble", "evaluation_b", "evaluation_c")
+PRESET_OF = {  # where a phase's own preset is called otherwise; "" where it has none
+    "paper": {"validate": "laptop"},
+    "quick": {"babble": "laptop"},
+}
+SMALL_BABBLE = (
+    "seeds=2",
+    "random_interactions=256",
+    "competence_interactions=512",
+    "evaluation_interactions=160",
+)
+SECONDS = {  # measured on two cores; what the table of phases shows before a phase is done
+    "laptop": {"validate": 1200, "babble": 360, "evaluation_b": 90, "evaluation_c": 90},
+    "quick": {"validate": 170, "babble": 150, "evaluation_b": 60, "evaluation_c": 60},
+    "paper": {"validate": 1200, "babble": 2800, "evaluation_b": 120, "evaluation_c": 120},
+}
+
+
+def get_config(preset: str = "laptop"):
+    if preset not in PRESETS:
+        raise ValueError(f"preset {preset!r} is not one of {', '.join(PRESETS)}")
+    config = config_dict.ConfigDict()
+    config.gate = "strict"  # report: go on past a gate that failed, and mark every later result
+    config.start_phase = 0  # phases below must have their results already
+    for name in PHASES:
+        config[name] = config_dict.ConfigDict()
+        config[name].preset = PRESET_OF.get(preset, {}).get(name, preset)
+        config[name].fields = ()  # NAME=VALUE, set in the phase's config
+    config.evaluation_b.preset = config.evaluation_c.preset = ""
+    config.evaluation_b.fields = ("objects_b=configs/objects_set_b.yaml",)
+    config.evaluation_c.fields = ("objects_b=configs/objects_tools.yaml",)
+    if preset == "quick":
+        config.babble.fields = SMALL_BABBLE
+    config.projected_s = config_dict.ConfigDict(
+        {name: SECONDS[preset].get(name, 0) for name in PHASES}  # 0: not known
+    )
+    return config
