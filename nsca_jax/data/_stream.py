@@ -98,14 +98,20 @@ class Stream:
             self._judge()
 
     def _judge(self) -> None:
-        broken, listed = len(self.skipped), len(self._source.ids)
+        listed = len(self._source.ids)
+        if len(self.skipped) == listed:
+            raise DataError(f"none of {listed} files can be read ({_last(self.skipped)}).")
         judged = max(self.read, min(listed, JUDGED_FROM))
-        if broken > self._source.tolerance.broken * judged or broken == listed:
-            name, reason = next(reversed(self.skipped.items()))
-            raise DataError(
-                f"{broken} of {self.read} files read are broken, more than the share of"
-                f" {self._source.tolerance.broken:g} that is allowed (the last: {name} {reason})."
-            )
+        check_broken(self.skipped, judged, self._source.tolerance.broken)
+
+
+def check_broken(broken: dict[str, str], of: int, share: float) -> None:
+    """Raises DataError where more than `share` of so many files are among `broken`."""
+    if len(broken) > share * of:
+        raise DataError(
+            f"{len(broken)} files are broken, more than the share of {share:g} of {of} that is"
+            f" allowed ({_last(broken)})."
+        )
 
 
 def check_missing(ids: Sequence[str], missing: Sequence[str], share: float, where: str) -> None:
@@ -117,6 +123,11 @@ def check_missing(ids: Sequence[str], missing: Sequence[str], share: float, wher
             f"{len(missing)} of {listed} listed clips are missing in {where}{example}: more than"
             f" the share of {share:g} that is allowed."
         )
+
+
+def _last(broken: dict[str, str]) -> str:
+    name, reason = next(reversed(broken.items()))
+    return f"the last: {name} {reason}"
 
 
 def _tried(load: Callable, row: int, rng: np.random.Generator | None) -> Any:

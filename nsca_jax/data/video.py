@@ -119,7 +119,8 @@ def decode(
         raise Broken(f"is none of {', '.join(CONTAINERS)}")
     _files.size_of(path, settings.limits.bytes)
     try:
-        with av.open(str(path), format=container) as file:
+        # real files carry titles in old encodings
+        with av.open(str(path), format=container, metadata_errors="replace") as file:
             return _clip(file, settings, rng)
     except FFmpegError as error:
         raise Broken(f"is no readable video ({error.strerror})") from error
@@ -129,6 +130,8 @@ def _clip(file, settings: Settings, rng) -> tuple[np.ndarray, np.int32]:
     if not file.streams.video:
         raise Broken("has no video stream")
     stream = file.streams.video[0]
+    if stream.codec_context is None:
+        raise Broken("is of an unknown codec")
     stream.codec_context.thread_count = 1  # the threads are over files
     stream.codec_context.options = {"max_pixels": str(settings.limits.pixels)}
     packets = _packets(file, stream, settings.limits.frames)
