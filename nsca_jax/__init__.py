@@ -1,0 +1,11 @@
+"""An agent that learns how objects behave by acting on them."""
+
+from pathlib import Path
+from typing import Any
+
+
+def load(path: str | Path) -> tuple[Any, Any]:
+    """(model, params) of trained weights: `model, params = nsca_jax.load(path)`; see loading.py."""
+    from nsca_jax import loading  # not above: whoever wants the simulator alone needs no networks
+
+    return loading.load(path)

@@ -1,0 +1,98 @@
+"""nsca_jax.load: pure functions and parameters from a file."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import nsca_jax
+from experiments import babble, pretrained
+from nsca_jax import checkpoint, types
+from nsca_jax.evaluation import transfer
+from nsca_jax.models import dynamics
+
+SHIPPED = "pretrained/babbling.npz"
+
+
+@pytest.fixture(scope="module")
+def acts():
+    """Six acts on things that do not exist, with plausible senses."""
+    key = jax.random.key(3)
+    spawn = types.Observation(
+        image=jnp.zeros((6, 32, 32, 4), jnp.uint8),
+        visual_code=0.1 * jax.random.uniform(key, (6, types.VISUAL_CODE)),
+        shape_code=jax.random.uniform(key, (6, types.SHAPE_CODE)),
+        touch_N=jax.random.normal(key, (6, 2, 3)),
+        proprio=0.1 * jax.random.normal(key, (6, 3 * types.JOINTS)),
+    )
+    skill = jnp.arange(6) % len(types.SKILLS)
+    return spawn, skill, jax.random.uniform(key, (6, 4), minval=-1, maxval=1)
+
+
+def test_the_shipped_model_predicts_what_its_learner_does(acts):
+    model, params = nsca_jax.load(SHIPPED)
+    spawn, skill, parameters = acts
+    foreseen = jax.jit(model.predict)(params, spawn, skill, parameters)
+    assert foreseen.motion.shape == (6, types.KNOTS, types.MOTION)
+    assert foreseen.outcome.touch_peak_N.shape == (6, 2, 3)
+    assert foreseen.outcome_std.broken.shape == (6,)
+    assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(foreseen))
+    assert float(foreseen.motion_std.min()) > 0
+    rows = _rows(*acts)
+    config = babble._launch._config.config_dict.ConfigDict(pretrained.read_header(SHIPPED))
+    settings = babble.settings_of(config, "competence", 21)
+    state = babble.load_learner(settings, SHIPPED)
+    nothing = jnp.zeros((6, dynamics.MEMORY))
+    mean, std = jax.jit(transfer.open_loop, static_argnums=0)(
+        settings.learner, state, rows, nothing
+    )
+    np.testing.assert_allclose(foreseen.motion[..., :3], mean, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(foreseen.motion_std[..., :3], std, rtol=1e-5, atol=1e-6)
+
+
+def _rows(spawn, skill, parameters):
+    """The acts as interactions whose courses are not known."""
+    zeros = jnp.zeros
+    nothing = types.Outcome(*(zeros((6, n)) for n in (3, 3, types.SOUND_BANDS, 6, 1, 11)))
+    return types.Interaction(
+        skill,
+        skill,
+        parameters,
+        spawn,
+        zeros((6, 5, 9)),
+        nothing,
+        *(zeros((6, 5)),) * 2,
+        zeros(6),
+        zeros(6),
+    )
+
+
+def test_what_is_remembered_changes_what_is_foreseen(acts):
+    model, params = nsca_jax.load(SHIPPED)
+    predict = jax.jit(model.predict)
+    blank = predict(params, *acts)
+    remembered = predict(params, *acts, memory=jnp.ones((6, dynamics.MEMORY)))
+    assert float(jnp.abs(blank.outcome.sound - remembered.outcome.sound).max()) > 1e-3
+
+
+def test_a_model_is_static_and_its_parameters_are_a_tree():
+    model, params = nsca_jax.load(SHIPPED)
+    assert hash(model) == hash(nsca_jax.load(SHIPPED)[0])
+    doubled = jax.tree.map(lambda leaf: 2 * leaf, params)
+    assert jax.tree.structure(doubled) == jax.tree.structure(params)
+
+
+def test_other_files_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        nsca_jax.load(tmp_path / "none.npz")
+    other = tmp_path / "other.npz"
+    other.write_bytes(b"no weights")
+    with pytest.raises(checkpoint.CheckpointError, match="damaged"):
+        nsca_jax.load(other)
+    checkpoint.save_weights(other, {"w": np.ones(1)}, {"experiment": "balloon", "config": {}})
+    with pytest.raises(checkpoint.CheckpointError, match="made by 'balloon', not by babble"):
+        nsca_jax.load(other)
+    small = {"experiment": "babble", "config": {"learner": {"width": 8}}}
+    checkpoint.save_weights(other, {"w": np.ones(1)}, small)
+    with pytest.raises(checkpoint.CheckpointError, match="does not fit"):
+        nsca_jax.load(other)
