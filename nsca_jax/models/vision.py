@@ -4,6 +4,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from nsca_jax.priors import visual
+
+CODE = 256
+
 
 class PatchEncoder(nn.Module):
     """Packed image [..., H, W, 4] uint8 -> code [..., code]; H and W are multiples of `patch`.
@@ -21,6 +25,54 @@ class PatchEncoder(nn.Module):
         features = nn.silu(nn.Dense(self.width)(patches))
         flat = features.reshape(*features.shape[:-2], -1)
         return nn.LayerNorm()(nn.Dense(self.code)(flat))
+
+
+class VisionEncoder(nn.Module):
+    """Packed image [..., H, W, 4] uint8 -> code [..., 256]; H and W are multiples of `patch`.
+
+    A cell is a patch's pixels and what the innate filters say there (`cells`, which nothing
+    learns); every cell passes one shared map, and all of them together two more. Where an innate
+    filter is off, as many filters over the patch's pixels may be learnt in its place, so that an
+    eye without priors has no fewer channels than one with them.
+    """
+
+    innate: visual.Innate = visual.Innate()
+    patch: int = 4
+    width: int = 12
+    code: int = CODE
+
+    def __call__(self, image: jax.Array) -> jax.Array:
+        return self.encode(*self.cells(image))
+
+    def cells(self, image: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Pixels [..., cells, patch * patch * 4] uint8 and innate responses [..., cells, C]."""
+        rgb = image[..., :3].astype(jnp.float32) / 255.0
+        maps = visual.responses(rgb, self.innate, self.patch)
+        *lead, rows, columns, channels = maps.shape
+        return split_patches(image, self.patch), maps.reshape(*lead, rows * columns, channels)
+
+    @nn.compact
+    def encode(self, pixels: jax.Array, responses: jax.Array) -> jax.Array:
+        """The learnt part: `cells` -> code [..., 256]."""
+        pixels = pixels.astype(jnp.float32) / 255.0 - 0.5
+        missing = visual.Innate().channels - self.innate.channels
+        seen = [pixels, responses.astype(jnp.float32)]
+        if missing:
+            seen.append(nn.silu(nn.Dense(missing, name="filters")(pixels)))
+        x = nn.silu(nn.Dense(self.width, name="cell")(jnp.concatenate(seen, -1)))
+        x = x.reshape(*x.shape[:-2], -1)
+        x = nn.silu(nn.Dense(self.code, name="whole")(x))
+        return nn.LayerNorm(name="scale")(nn.Dense(self.code, name="code")(x))
+
+
+class Projection(nn.Module):
+    """Code [..., D] -> where views are compared [..., width]; thrown away after learning."""
+
+    width: int = 64
+
+    @nn.compact
+    def __call__(self, code: jax.Array) -> jax.Array:
+        return nn.Dense(self.width)(nn.silu(nn.Dense(2 * self.width)(code)))
 
 
 def split_patches(image: jax.Array, patch: int) -> jax.Array:

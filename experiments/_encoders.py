@@ -1,0 +1,64 @@
+"""Trained encoders of all seeds in one file, which later phases read.
+
+eye, params = load_vision("runs/vision/encoder.npz")
+codes = jax.vmap(eye.apply, (0, None))(params, images)  # [S, N, 256]
+"""
+
+import dataclasses
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments._config import BadInput
+from nsca_jax.models import vision
+from nsca_jax.priors import visual
+
+VISION_COMMAND = "python -m experiments.vision --workdir=runs/vision"
+
+
+def save_vision(run, eye: vision.VisionEncoder, params: Any, side: int, seeds: list[int]) -> Path:
+    """Writes `workdir/encoder.npz`: an eye for pictures of side x side, parameters [S, ...]."""
+    header = {
+        "innate": dataclasses.asdict(eye.innate),
+        **{name: getattr(eye, name) for name in ("patch", "width", "code")},
+        "side": side,
+        "seeds": seeds,
+        "config": run.config,
+    }
+    text = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    path = run.workdir / "encoder.npz"
+    run.write_arrays(path, {"header": text, **_named(params)})
+    return path
+
+
+def load_vision(path: str | Path) -> tuple[vision.VisionEncoder, Any]:
+    """The eye and its parameters [S, ...], frozen for whoever loads them.
+
+    Raises:
+        BadInput: no file, or one that holds no eye.
+    """
+    if not Path(path).is_file():
+        raise BadInput(f"{path} is no file: the trained eye is made by `{VISION_COMMAND}`.")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = json.loads(arrays.pop("header").tobytes())
+        eye = vision.VisionEncoder(
+            visual.Innate(**header["innate"]), header["patch"], header["width"], header["code"]
+        )
+        look = jax.ShapeDtypeStruct((header["side"], header["side"], 4), jnp.uint8)
+        template = jax.eval_shape(eye.init, jax.random.key(0), look)
+        leaves = [jnp.asarray(arrays[name]) for name in _named(template)]
+    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError) as error:
+        raise BadInput(f"{path} holds no trained eye ({error}): `{VISION_COMMAND}`.") from error
+    return eye, jax.tree.unflatten(jax.tree.structure(template), leaves)
+
+
+def _named(tree: Any) -> dict[str, Any]:
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
