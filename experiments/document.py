@@ -1,7 +1,8 @@
 """Write the measured figures into the documents: `python -m experiments.document` (or `make docs`).
 
 Takes docs/results/NAME.json, the results of finished runs, and the last full `make bench`, and
-rewrites the tables of README.md and docs/validation.md. Give result files to take them in first:
+rewrites the tables of README.md, docs/validation.md and docs/training.md. Give result files to
+take them in first:
 `python -m experiments.document runs/evidence/result.json` stores it as docs/results/evidence.json,
 named by the run's folder, and `runs/validate/*/result.json` does so for every validation.
 """
@@ -16,7 +17,15 @@ from nsca_jax.reports import results, tables
 ROOT = Path(__file__).parent.parent
 STORE = ROOT / "docs" / "results"
 SPEED = ROOT / "benchmarks" / "results" / "loop_cpu.json"
-IN_README = ("evidence", "paper")  # the other tables are in docs/validation.md
+IN_README = ("evidence", "paper")
+IN_TRAINING = ("vision", "audio", "fusion", "temporal", "memory", "words")
+
+
+def document_of(name: str) -> str:
+    """Which document shows the result NAME."""
+    if name in IN_README:
+        return "README.md"
+    return "docs/training.md" if name in IN_TRAINING else "docs/validation.md"
 
 
 def main(paths: list[str]) -> int:
@@ -26,10 +35,8 @@ def main(paths: list[str]) -> int:
             results.read(path)
             shutil.copyfile(path, STORE / f"{path.resolve().parent.name}.json")
         for path in sorted(STORE.glob("*.json")):
-            document = "README.md" if path.stem in IN_README else "docs/validation.md"
-            tables.replace_block(
-                ROOT / document, path.stem, tables.criteria_table(results.read(path))
-            )
+            table = tables.criteria_table(results.read(path))
+            tables.replace_block(ROOT / document_of(path.stem), path.stem, table)
         speed = json.loads(SPEED.read_text(encoding="utf-8"))
         tables.replace_block(ROOT / "README.md", "speed", tables.speed_table(speed))
     except (OSError, ValueError) as error:
