@@ -52,7 +52,10 @@ def parse(name: str, arguments: list[str]) -> Command:
 
 
 def load(source: str) -> config_dict.ConfigDict:
-    """The locked config of `FILE.py[:PRESET]`; raises BadInput."""
+    """The locked config of `FILE.py[:PRESET]`; raises BadInput.
+
+    Every config has `loggers`: () unless its file says otherwise.
+    """
     path, _, preset = source.partition(":")
     module = read_file(path)
     presets = module.get("PRESETS", ())
@@ -61,6 +64,8 @@ def load(source: str) -> config_dict.ConfigDict:
             f"{path} has no preset {preset!r}{_near(preset, presets)}; it has {', '.join(presets)}."
         )
     config = module["get_config"](*([preset] if preset else []))
+    if "loggers" not in config:
+        config.loggers = ()
     return config.lock()
 
 

@@ -82,6 +82,8 @@ def _work(main: Main, config: Any, run: Run, command: Command) -> int:
             raise
         where = error.filename or run.workdir
         return _tell(f"cannot write {where}: {error.strerror}; what was saved is kept.", 1)
+    finally:
+        run.close()
     return _conclude(run, result)
 
 

@@ -10,7 +10,6 @@ from ml_collections import config_dict
 
 from experiments import _children, _config, _run
 from nsca_jax.reports import results
-from nsca_jax.reports.plain import plain
 
 GIVEN = "given.json"  # in a phase's folder: the gate's verdict, digests of the weights it was given
 
@@ -99,7 +98,7 @@ def wanted(config, phase: Phase, workdir: Path) -> dict[str, Any]:
         if not is_set:
             raise _config.BadInput(f"config.{phase.name}.fields: {text!r} must be NAME=VALUE.")
         _config.override(resolved, name, value)
-    return plain(resolved.to_dict())
+    return _run.identity(resolved.to_dict())
 
 
 def look(config, phase: Phase, workdir: Path) -> Status:

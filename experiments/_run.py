@@ -22,7 +22,7 @@ import numpy as np
 from experiments._config import BadInput
 from experiments._progress import Progress
 from nsca_jax import checkpoint
-from nsca_jax.reports import metrics, results
+from nsca_jax.reports import loggers, metrics, results
 from nsca_jax.reports.plain import plain
 
 
@@ -43,6 +43,7 @@ class Run:
 
     `steering` names the config's fields that say how to go on and not what to find: they are no
     part of the run's identity. A run that has some is never finished: `main` looks for itself.
+    `loggers`, who else is told what metrics.jsonl is told, is no part of it either.
     """
 
     def __init__(
@@ -50,10 +51,13 @@ class Run:
     ):
         self.name = name
         self.workdir = workdir
-        self.config = plain({key: config[key] for key in config if key not in steering})
+        self.config = identity(config, steering)
         self.config_hash = results.config_hash(self.config)
         self.signal = 0  # the first signal received, or 0
         self._steered = bool(steering)
+        self._loggers = tuple(config.get("loggers", ()))
+        loggers.check(self._loggers)
+        self._writer: loggers.Writer | None = None
         self._progress = Progress()
         self._saved = ""
         self._lock = _lock(workdir)
@@ -75,6 +79,16 @@ class Run:
     def log(self, step: int, figures: Mapping[str, Any]) -> None:
         """One line of metrics.jsonl; ValueError where a number is not finite (None is allowed)."""
         metrics.append(self.workdir / "metrics.jsonl", step, figures)
+        if self._writer is not None:
+            self._writer.write(plain({"step": step, **figures}))
+        elif self._loggers:
+            self._writer = self._open_writer()
+
+    def close(self) -> None:
+        """Closes the loggers; the next line opens them again, and tells them the file anew."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
 
     def progress(self, done: float, total: float, unit: str, /, **figures: float | str) -> None:
         """How far the run is, with rate, time left and figures."""
@@ -163,10 +177,18 @@ class Run:
                 bool(done["passed"]),
             )
 
+    def _open_writer(self) -> loggers.Writer:
+        mode = os.environ.get("WANDB_MODE", "offline")
+        try:
+            return loggers.open_writer(self._loggers, self.workdir, self.name, self.config, mode)
+        except loggers.LoggerError as error:
+            raise BadInput(str(error)) from error
+
     def _cut_metrics(self, length: int) -> None:
         path = self.workdir / "metrics.jsonl"
         if path.exists() and path.stat().st_size > length:
             os.truncate(path, length)
+            self.close()
 
 
 def _lock(workdir: Path) -> Any:
@@ -195,6 +217,11 @@ def busy(workdir: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def identity(config: Mapping[str, Any], steering: Sequence[str] = ()) -> dict[str, Any]:
+    """The fields that decide what a run finds, as plain values."""
+    return plain({key: config[key] for key in config if key not in (*steering, "loggers")})
 
 
 def check_disk(workdir: Path, needed_gb: float) -> None:
