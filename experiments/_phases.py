@@ -41,6 +41,13 @@ PHASES = (
         leaves={"competence.npz": "world_model.npz"},
     ),
     Phase(
+        6,
+        "memory",
+        "memory",
+        "episodes and prototypes: the kitchen, then toys, then tools, and the kitchen again",
+        leaves={"memory.npz": "memory.npz"},
+    ),
+    Phase(
         7,
         "evaluation_b",
         "pretrained",
@@ -85,9 +92,10 @@ def fields(config, phase: Phase, workdir: Path) -> list[str]:
 
 def command(config, phase: Phase, workdir: Path) -> list[str]:
     """How the phase is run."""
-    where = workdir / phase.name
     told = fields(config, phase, workdir)
-    return _children.command(phase.experiment, source(config, phase), where, told)
+    if config.loggers:
+        told.append(f"loggers={','.join(config.loggers)}")
+    return _children.command(phase.experiment, source(config, phase), workdir / phase.name, told)
 
 
 def wanted(config, phase: Phase, workdir: Path) -> dict[str, Any]:
