@@ -15,7 +15,7 @@ class AudioEncoder(nn.Module):
     window's. Silence throughout gives the code of zeros.
     """
 
-    width: int = 128
+    width: int = 64
     code: int = 256
 
     @nn.compact
