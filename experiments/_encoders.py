@@ -32,7 +32,7 @@ def save_vision(run, eye: vision.VisionEncoder, params: Any, side: int, seeds: l
     }
     text = np.frombuffer(json.dumps(header).encode(), np.uint8)
     path = run.workdir / "encoder.npz"
-    run.write_arrays(path, {"header": text, **_named(params)})
+    run.write_arrays(path, {"header": text, **named(params)})
     return path
 
 
@@ -51,14 +51,20 @@ def load_vision(path: str | Path) -> tuple[vision.VisionEncoder, Any]:
         eye = vision.VisionEncoder(
             visual.Innate(**header["innate"]), header["patch"], header["width"], header["code"]
         )
-        look = jax.ShapeDtypeStruct((header["side"], header["side"], 4), jnp.uint8)
-        template = jax.eval_shape(eye.init, jax.random.key(0), look)
-        leaves = [jnp.asarray(arrays[name]) for name in _named(template)]
+        return eye, tree_of(eye, header["side"], arrays)
     except (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError) as error:
         raise BadInput(f"{path} holds no trained eye ({error}): `{VISION_COMMAND}`.") from error
-    return eye, jax.tree.unflatten(jax.tree.structure(template), leaves)
 
 
-def _named(tree: Any) -> dict[str, Any]:
+def named(tree: Any) -> dict[str, Any]:
+    """Leaves by the names of their places."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+
+def tree_of(eye: vision.VisionEncoder, side: int, arrays: dict[str, Any]) -> Any:
+    """Inverse of `named` for the parameters of an eye; KeyError where one is missing."""
+    look = jax.ShapeDtypeStruct((side, side, 4), jnp.uint8)
+    template = jax.eval_shape(eye.init, jax.random.key(0), look)
+    leaves = [jnp.asarray(arrays[name]) for name in named(template)]
+    return jax.tree.unflatten(jax.tree.structure(template), leaves)

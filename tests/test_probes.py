@@ -116,3 +116,11 @@ def test_constant_features_and_bad_input():
         probes.fit(np.full_like(x, np.nan), y, group)
     with pytest.raises(ValueError, match="equal lengths"):
         probes.fit(x[:5], y, group)
+
+
+def test_effective_rank():
+    assert probes.effective_rank(np.eye(8)) == pytest.approx(8.0)
+    assert probes.effective_rank(np.ones((50, 8))) == pytest.approx(1.0, abs=1e-3)
+    two = np.diag([2.0, 1.0])
+    assert probes.effective_rank(two) == pytest.approx(3 / 4 ** (1 / 3))  # shares 2/3 and 1/3
+    assert np.isnan(probes.effective_rank(np.full((3, 2), np.nan)))

@@ -1,6 +1,7 @@
 """The eye: shapes, what is switched off, a file of eyes; and that it learns to see."""
 
-# pyright: reportAttributeAccessIssue=false
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
+# pyright: reportIndexIssue=false
 
 import types
 

@@ -120,6 +120,19 @@ def read_outs(train: Sequence[Rows], test: Sequence[Rows], classes: int) -> np.n
     return np.stack([read_out(*rows, classes) for rows in zip(train, test, strict=True)])
 
 
+def effective_rank(codes_NxD: np.ndarray) -> float:
+    """exp of the entropy of the singular values' shares, from 1 (collapsed) to min(N, D).
+
+    Roy and Vetterli (2007); as a measure of collapse, of codes that are not centred, Garrido et
+    al. (2023), "RankMe". NaN where a code is not finite.
+    """
+    if not np.isfinite(codes_NxD).all():
+        return float("nan")
+    values = np.linalg.svd(np.asarray(codes_NxD, np.float64), compute_uv=False)
+    share = values / values.sum()
+    return float(np.exp(-np.sum(share * np.log(share + 1e-12))))
+
+
 def fold_of(group_N: np.ndarray) -> np.ndarray:
     """[N] the fold, of at most FOLDS, in which each row is left out; a group stays whole.
 

@@ -88,7 +88,7 @@ def gabor_amplitude(picture: jax.Array, stride: int = 1) -> jax.Array:
     odd = _across(real, across.wave[1]) + _across(imaginary, across.wave[0])
     level = jnp.einsum("syh,nhw,sxw->snyx", down.window, flat, across.window)[:, None]
     constant = (down.constant * across.constant)[..., None, None, None]
-    even, odd = even - constant.real * level, odd - constant.imag * level
+    even, odd = even - np.real(constant) * level, odd - np.imag(constant) * level
     amplitude_SxKxNxYxX = 2.0 * jnp.sqrt(even**2 + odd**2 + 1e-12)
     *_, rows, columns = amplitude_SxKxNxYxX.shape
     return jnp.moveaxis(amplitude_SxKxNxYxX, (0, 1), (-2, -1)).reshape(*lead, rows, columns, -1)
@@ -262,7 +262,7 @@ def _gabor_factors(axis: str, n: int, stride: int) -> _Factors:
         windows.append(_sliding(window, n, stride))
         constant.append(waves.sum(1))
     waves = np.stack(real), np.stack(imaginary)
-    return _Factors(waves, np.stack(windows), np.complex64(constant))
+    return _Factors(waves, np.stack(windows), np.array(constant, np.complex64))
 
 
 def _window(spread_px: float) -> np.ndarray:

@@ -5,7 +5,7 @@ once a frame and look. Everything is for one seed; callers `vmap`.
 """
 
 # flax dataclasses have `replace`, though not to pyright.
-# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
 
 import dataclasses
 from collections.abc import Callable
@@ -74,13 +74,12 @@ def relight(key: jax.Array, image: jax.Array) -> jax.Array:
 def look(eye: vision.VisionEncoder, image: jax.Array, block: int = 256) -> Looks:
     """Looks [F, V] at packed images [F, V, H, W, 4] uint8, `block` at a time."""
     flat = image.reshape(-1, *image.shape[2:])
-
-    def one(x):
-        pixels, responses = eye.cells(x)
-        return pixels, responses.astype(jnp.float16)
-
-    cells = jax.lax.map(one, flat, batch_size=block)
-    return Looks(*(x.reshape(*image.shape[:2], *x.shape[1:]) for x in cells))
+    pixels = vision.split_patches(flat, eye.patch)
+    responses = jnp.zeros((*pixels.shape[:-1], 0), jnp.float16)
+    if eye.innate.channels:
+        respond = lambda x: eye.cells(x)[1].astype(jnp.float16)  # noqa: E731
+        responses = jax.lax.map(respond, flat, batch_size=block)
+    return Looks(*(x.reshape(*image.shape[:2], *x.shape[1:]) for x in (pixels, responses)))
 
 
 def make_learner(eye: vision.VisionEncoder, settings: Settings) -> tuple[Callable, Callable]:
@@ -129,7 +128,7 @@ def make_learner(eye: vision.VisionEncoder, settings: Settings) -> tuple[Callabl
         weights = state.params, state.head
         slopes, terms = jax.grad(loss, has_aux=True)(weights, *seen)
         updates, moments = optimiser.update(slopes, state.moments, weights)
-        params, head_weights = optax.apply_updates(weights, updates)
+        params, head_weights = jax.tree.map(jnp.add, weights, updates)
         return State(params, head_weights, moments, state.key, state.step + 1), terms
 
     def learn(state: State, looks: Looks, pairs_Px2, steps: int):
