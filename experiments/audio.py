@@ -137,7 +137,10 @@ def features(config, seed: int, heard, coded) -> tuple[dict, dict]:
             "silent ear": np.broadcast_to(coded["silence"][seed], learnt.shape),
             "innate eye": innate,
             "innate eye without colours": np.delete(innate, COLOURS, 1),
-            "ear and innate eye": np.concatenate([learnt, innate], -1),
+            # as many numbers of each, so that both weigh the same
+            "ear and innate eye": np.concatenate(
+                [learnt, np.tile(innate, learnt.shape[1] // innate.shape[1])], -1
+            ),
         }
         if config.vision:
             seen = heard[f"{name}_eye"][seed]
