@@ -12,15 +12,23 @@ from ml_collections import config_dict
 PRESETS = ("laptop", "quick", "paper")
 PHASES = ("validate", "babble", "memory", "evaluation_b", "evaluation_c")
 PRESET_OF = {  # where a phase's own preset is called otherwise; "" where it has none
-    "paper": {"validate": "laptop"},
-    "quick": {"babble": "laptop"},
+    "validate": {"paper": "laptop"},
+    "babble": {"quick": "laptop"},
+    "evaluation_b": dict.fromkeys(PRESETS, ""),
+    "evaluation_c": dict.fromkeys(PRESETS, ""),
 }
-SMALL_BABBLE = (
-    "seeds=2",
-    "random_interactions=256",
-    "competence_interactions=512",
-    "evaluation_interactions=160",
-)
+FIELDS = {
+    "babble": {
+        "quick": (
+            "seeds=2",
+            "random_interactions=256",
+            "competence_interactions=512",
+            "evaluation_interactions=160",
+        )
+    },
+    "evaluation_b": dict.fromkeys(PRESETS, ("objects_b=configs/objects_set_b.yaml",)),
+    "evaluation_c": dict.fromkeys(PRESETS, ("objects_b=configs/objects_tools.yaml",)),
+}
 SECONDS = {  # measured on two cores; what the table of phases shows before a phase is done
     "laptop": {
         "validate": 1200,
@@ -46,15 +54,10 @@ def get_config(preset: str = "laptop"):
     config = config_dict.ConfigDict()
     config.gate = "strict"  # report: go on past a gate that failed, and mark every later result
     config.start_phase = 0  # phases below must have their results already
-    for name in PHASES:
-        config[name] = config_dict.ConfigDict()
-        config[name].preset = PRESET_OF.get(preset, {}).get(name, preset)
-        config[name].fields = ()  # NAME=VALUE, set in the phase's config
-    config.evaluation_b.preset = config.evaluation_c.preset = ""
-    config.evaluation_b.fields = ("objects_b=configs/objects_set_b.yaml",)
-    config.evaluation_c.fields = ("objects_b=configs/objects_tools.yaml",)
-    if preset == "quick":
-        config.babble.fields = SMALL_BABBLE
+    for name in PHASES:  # fields: NAME=VALUE, set in the phase's config
+        kind = PRESET_OF.get(name, {}).get(preset, preset)
+        given = FIELDS.get(name, {}).get(preset, ())
+        config[name] = config_dict.ConfigDict({"preset": kind, "fields": given})
     config.projected_s = config_dict.ConfigDict(
         {name: SECONDS[preset].get(name, 0) for name in PHASES}  # 0: not known
     )

@@ -32,23 +32,22 @@ def fared(status: Status) -> str:
     return text + (f"; not held: {', '.join(failed)}" if failed else "")
 
 
-def write(config, run, reached: Mapping[Phase, Status], result: dict) -> None:
+def write(
+    config, run, reached: Mapping[Phase, Status], found: Mapping[str, dict], result: dict
+) -> None:
     """The model's card beside its weights, then the page."""
     gate = result.get("gate", "the gate was not reached")
     ended = f"{len(reached)} of {len(_phases.PHASES)} phases ran to their end"
     card = model_card.write(
         run.workdir / "model",
-        {phase.name: status.result for phase, status in reached.items()},
+        found,
         {name: phase.does for phase in reached for name in phase.leaves.values()},
         {phase.name: _phases.data(run.workdir / phase.name) for phase in reached},
         {"experiment": run.name, "config": run.config_hash, "gate": gate},
     )
     run.say(f"model: {card}")
     sections = [_section(run.workdir, phase, status) for phase, status in reached.items()]
-    figure = figures_pipeline.phases(
-        run.workdir / "figures" / "phases.png",
-        {phase.name: status.result for phase, status in reached.items()},
-    )
+    figure = figures_pipeline.phases(run.workdir / "figures" / "phases.png", found)
     overview = html.Section(
         "All phases",
         f"{ended}; {gate}.",

@@ -148,7 +148,7 @@ def judge_end(config, run, phase: Phase, code: int) -> None:
 
 def conclude(config, run, reached: Mapping[Phase, Status], gate: str) -> dict:
     """The result over all phases reached; gathers the model's weights, writes card and page."""
-    found = {phase.name: status.result for phase, status in reached.items()}
+    found = {phase.name: status.result for phase, status in reached.items() if status.result}
     merged = _children.merge(found)
     merged["criteria"].append(
         results.criterion(
@@ -161,7 +161,7 @@ def conclude(config, run, reached: Mapping[Phase, Status], gate: str) -> dict:
     )
     result = run.result(**merged, gate=gate)
     gather(run, reached)
-    _full_training_report.write(config, run, reached, result)
+    _full_training_report.write(config, run, reached, found, result)
     return result
 
 

@@ -69,14 +69,11 @@ def pipeline(tmp_path, monkeypatch):
     monkeypatch.setattr(full_training._children, "POLL_S", 0.05)
 
     def run_it(how=("2", "2", "2"), stop=0, **fields):
-        config = _config.config_dict.ConfigDict({"gate": "strict", "start_phase": 0})
-        config.projected_s = {phase.name: 60 for phase in TABLE}
-        for phase in TABLE:
-            config[phase.name] = {"preset": "tiny", "fields": ()}
-        for name, value in fields.items():
-            (config[name.partition("__")[0]] if "__" in name else config)[
-                name.rpartition("__")[2]
-            ] = value
+        told = {"gate": "strict", "start_phase": 0, "loggers": ()}
+        told["projected_s"] = {phase.name: 60 for phase in TABLE}
+        told |= {phase.name: {"preset": "tiny", "fields": ()} for phase in TABLE}
+        config = _config.config_dict.ConfigDict(told)
+        config.update_from_flattened_dict({n.replace("__", "."): v for n, v in fields.items()})
 
         def command(config, phase, workdir):
             wanted, value = _phases.wanted(config, phase, workdir), how[TABLE.index(phase)]

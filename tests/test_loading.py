@@ -51,19 +51,19 @@ def test_the_shipped_model_predicts_what_its_learner_does(acts):
 
 
 def _rows(spawn, skill, parameters):
-    """The acts as interactions whose courses are not known."""
-    zeros = jnp.zeros
-    nothing = types.Outcome(*(zeros((6, n)) for n in (3, 3, types.SOUND_BANDS, 6, 1, 11)))
+    """The acts as interactions of whose course nothing is known."""
+    nothing = [jnp.zeros((6, n)) for n in (3, 3, types.SOUND_BANDS, 6, 1, types.VISUAL_CODE)]
     return types.Interaction(
-        skill,
-        skill,
-        parameters,
-        spawn,
-        zeros((6, 5, 9)),
-        nothing,
-        *(zeros((6, 5)),) * 2,
-        zeros(6),
-        zeros(6),
+        object_id=skill,
+        skill=skill,
+        parameters=parameters,
+        spawn=spawn,
+        motion=jnp.zeros((6, types.KNOTS, types.MOTION)),
+        outcome=types.Outcome(*nothing),
+        measured=jnp.zeros((6, 5)),
+        measured_ok=jnp.zeros((6, 5), bool),
+        contact=jnp.ones(6, bool),
+        finite=jnp.ones(6, bool),
     )
 
 
