@@ -16,8 +16,9 @@ from nsca_jax.training import experience, recording
 from nsca_jax.training import vision as learning
 
 VIDEO = ("something_something", "kinetics")
-FILMS_LABELLED, FRAMES_OF_FILM = 100, 5  # of which the labels are drawn
-FILMS_JUDGED, FRAMES_JUDGED = 200, 4
+FILMS_LABELLED, FRAMES_OF_FILM = 100, 6  # of which the labels are drawn
+MOST_LABELLED = 500  # the thing is out of sight in some frames
+FILMS_JUDGED, FRAMES_JUDGED, MOST_JUDGED = 200, 5, 800
 VISIBLE_PIXELS = 3  # a figure of fewer has neither size nor shape
 FILM_KEY = 7_000  # films are a common store: seeds draw among them
 
@@ -41,8 +42,8 @@ def check(config) -> None:
         )
     if not config.labelled or min(config.labelled) < 10:
         raise _launch.BadInput("config.labelled: numbers of frames, 10 or more each")
-    if max(config.labelled) > FILMS_LABELLED * FRAMES_OF_FILM:
-        raise _launch.BadInput(f"config.labelled: at most {FILMS_LABELLED * FRAMES_OF_FILM} frames")
+    if max(config.labelled) > MOST_LABELLED:
+        raise _launch.BadInput(f"config.labelled: at most {MOST_LABELLED} frames")
     if config.data not in ("babbling", *VIDEO):
         raise _launch.BadInput(f"config.data must be babbling, {' or '.join(VIDEO)}")
     if config.data in VIDEO and not Path(config.data_dir).is_dir():
@@ -111,9 +112,9 @@ def labelled(config, films: dict[str, np.ndarray], seed: int) -> tuple[Labelled,
     rest = _order(films, "a", seed)[config.learnt :][:FILMS_LABELLED]
     new = _order(films, "b", seed)
     return (
-        _frames(films, "a", rest, FRAMES_OF_FILM, rng),
-        _frames(films, "b", new[:FILMS_LABELLED], FRAMES_OF_FILM, rng),
-        _frames(films, "b", new[FILMS_LABELLED:][:FILMS_JUDGED], FRAMES_JUDGED, rng),
+        _frames(films, "a", rest, FRAMES_OF_FILM, MOST_LABELLED, rng),
+        _frames(films, "b", new[:FILMS_LABELLED], FRAMES_OF_FILM, MOST_LABELLED, rng),
+        _frames(films, "b", new[FILMS_LABELLED:][:FILMS_JUDGED], FRAMES_JUDGED, MOST_JUDGED, rng),
     )
 
 
@@ -123,14 +124,14 @@ def shuffle(rows: Labelled, seed: int) -> Labelled:
     return rows._replace(targets=rows.targets[order], label=rows.label[order])
 
 
-def _frames(films, name: str, chosen: np.ndarray, count: int, rng) -> Labelled:
-    """At most `count` frames of each chosen film in which the thing is seen."""
+def _frames(films, name: str, chosen: np.ndarray, count: int, most: int, rng) -> Labelled:
+    """At most `most`, and `count` of each chosen film, of the frames in which the thing is seen."""
     places = [
         (film, moment)
         for film in chosen
         for moment in rng.permutation(np.flatnonzero(films[f"{name}.seen"][film]))[:count]
     ]
-    film, moment = rng.permutation(np.array(places)).T
+    film, moment = rng.permutation(np.array(places))[:most].T
     position, size = films[f"{name}.position"][film, moment], films[f"{name}.size"][film]
     return Labelled(
         films[f"{name}.image"][film, moment],

@@ -23,6 +23,7 @@ from nsca_jax.types import SHAPES
 
 ARMS = ("with", "temporal", "without")  # temporal consistency alone must collapse
 FEATURES = ("with", "without", "untrained", "innate", "pixels", "temporal")
+BLOCK = 100  # pictures
 BLIND = visual.Innate(False, False, False)
 
 
@@ -38,6 +39,8 @@ def check(config) -> None:
         raise _launch.BadInput("config.steps must be a multiple of config.chunk")
     if min(config.eye_with.span, config.eye_without.span) < 1:
         raise _launch.BadInput("config.eye_with.span and config.eye_without.span: 1 or more")
+    if min(config.eye_with.rate, config.eye_without.rate) <= 0:
+        raise _launch.BadInput("config.eye_with.rate and config.eye_without.rate: above 0")
     if not any(config.priors.values()):
         raise _launch.BadInput("config.priors are all off: there is nothing to compare")
     _vision_films.check(config)
@@ -80,6 +83,7 @@ def learn(config, run, arm: str, films) -> dict[str, np.ndarray]:
         trace = jax.lax.dynamic_update_slice(trace, said, (0, 0, number * config.chunk))
         done = (number + 1) * config.chunk
         run.progress(done, config.steps, f"steps, eye {arm}")
+        run.log(done, _logged(arm, said))
         if run.stopping or (number + 1) % config.save_every == 0:
             run.save(done, (state, trace), arm)
         if run.stopping:
@@ -97,6 +101,8 @@ def read_outs(config, films, weights: dict, features: str, shuffled: bool = Fals
     told, rank = [], []
     for number, seed in enumerate(range(config.seed, config.seed + config.seeds)):
         a, b, judged = _vision_films.labelled(config, films, seed)
+        if len(b.label) < max(config.labelled):
+            raise _launch.BadInput(f"seed {seed}: only {len(b.label)} frames of Set B show a thing")
         codes = [encode(number, part.image) for part in (a, b, judged)]
         rank.append(probes.effective_rank(codes[2]))
         if shuffled:
@@ -141,22 +147,43 @@ def _encoder(config, weights: dict, features: str):
         return lambda _, image: image.reshape(len(image), -1) / 255.0
     eye = eye_of(config, features)
     if features == "innate":
-        respond = jax.jit(lambda image: eye.cells(image)[1])
-        return lambda _, image: np.asarray(respond(image)).reshape(len(image), -1)
+        respond = jax.jit(lambda image: eye.cells(image)[1].reshape(len(image), -1))
+        return lambda _, image: _in_blocks(respond, image)
     if features == "untrained":
         look = jnp.zeros((config.side, config.side, 4), jnp.uint8)
         keys = jax.vmap(jax.random.key)(_seeds(config))
         params = jax.vmap(eye.init, (0, None))(keys, look)
     else:
         params = _params(config, eye, weights[features])
-    encode = jax.jit(lambda own, image: eye.apply(own, image))
-    return lambda s, image: np.asarray(encode(jax.tree.map(lambda x: x[s], params), image))
+    encode = jax.jit(eye.apply)
+
+    def of_seed(number, image):
+        own = jax.tree.map(lambda x: x[number], params)
+        return _in_blocks(lambda block: encode(own, block), image)
+
+    return of_seed
+
+
+def _in_blocks(program, image: np.ndarray) -> np.ndarray:
+    """`program` over N pictures by blocks of one size, so that it is compiled once."""
+    padded = np.resize(image, (-(-len(image) // BLOCK) * BLOCK, *image.shape[1:]))
+    parts = [np.asarray(program(block)) for block in padded.reshape(-1, BLOCK, *image.shape[1:])]
+    return np.concatenate(parts)[: len(image)]
 
 
 def _params(config, eye: vision.VisionEncoder, part: dict[str, np.ndarray]):
     """The eye's parameters [S, ...] out of what `learn` gave."""
     named = {name[2:]: x for name, x in part.items() if name.startswith("w.")}
     return _encoders.tree_of(eye, config.side, named)
+
+
+def _logged(arm: str, said_LxSxT: jax.Array) -> dict[str, list[float | None]]:
+    """A chunk's mean losses, per seed; None where one is not finite."""
+    means = np.asarray(said_LxSxT.mean(-1), float)
+    return {
+        f"{arm}.{name}": [float(v) if np.isfinite(v) else None for v in row]
+        for name, row in zip(_vision_report.LOSSES, means, strict=True)
+    }
 
 
 def _own(config, arm: str):
