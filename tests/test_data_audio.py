@@ -202,7 +202,7 @@ def test_a_missing_data_set_is_said_in_one_sentence(tmp_path):
     with pytest.raises(DataError, match="is no recording's"):
         open_dataset(tmp_path)
     (tmp_path / "train.txt").write_text("a\n")
-    with pytest.raises(DataError, match="1 of 1 listed clips are missing"):
+    with pytest.raises(DataError, match="none of 1 listed clips"):
         open_dataset(tmp_path)
     with pytest.raises(DataError, match="no split 'dev'"):
         open_dataset(tmp_path, split="dev")

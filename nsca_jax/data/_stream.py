@@ -30,7 +30,7 @@ class Source(NamedTuple):
     ids: tuple[str, ...]
     load: Callable[[int, np.random.Generator | None], dict[str, Any]]  # may raise Broken
     tolerance: Tolerance
-    settings: Any  # whatever else decides what `load` gives
+    form: tuple  # plain values: what else decides what `load` gives
 
 
 class Stream:
@@ -44,6 +44,7 @@ class Stream:
 
     def __init__(self, source: Source, batch: int, seed: int | None = None, threads: int = 2):
         self._source, self._batch = source, batch
+        self._distinct = len(set(source.ids))  # a table may name a clip twice
         self.skipped: dict[str, str] = {}
         self.read = 0
         dataset = grain.MapDataset.source(range(len(source.ids)))
@@ -52,7 +53,7 @@ class Stream:
         else:
             dataset = dataset.seed(seed).shuffle().repeat()
             dataset = dataset.random_map(lambda row, rng: (row, _tried(source.load, row, rng)))
-        ahead = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(2 * threads, 1))
+        ahead = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
         self._iterator = iter(dataset.to_iter_dataset(ahead))
         self._identity = _identity(source, batch, seed)
 
@@ -82,7 +83,7 @@ class Stream:
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Goes on after the batch that `get_state` followed; ValueError for another stream's."""
-        if state["of"] != self._identity:
+        if state.get("of") != self._identity:
             raise ValueError("the saved state is of other files, settings, batches or seed")
         self._iterator.set_state(state["position"])
         self.read, self.skipped = state["read"], dict(state["skipped"])
@@ -99,7 +100,7 @@ class Stream:
 
     def _judge(self) -> None:
         listed = len(self._source.ids)
-        if len(self.skipped) == listed:
+        if len(self.skipped) == self._distinct:
             raise DataError(f"none of {listed} files can be read ({_last(self.skipped)}).")
         judged = max(self.read, min(listed, JUDGED_FROM))
         check_broken(self.skipped, judged, self._source.tolerance.broken)
@@ -115,13 +116,16 @@ def check_broken(broken: dict[str, str], of: int, share: float) -> None:
 
 
 def check_missing(ids: Sequence[str], missing: Sequence[str], share: float, where: str) -> None:
-    """Raises DataError where no listed file is there, or more than `share` of them are not."""
+    """Raises DataError where no listed clip is there, or more than `share` of them are not."""
     listed = len(ids) + len(missing)
-    if not ids or len(missing) > share * listed:
-        example = f", {missing[0]} for one" if missing else ""
+    if not listed:
+        raise DataError(f"the annotations in {where} list no clips.")
+    if not ids:
+        raise DataError(f"none of {listed} listed clips is in {where}, such as {missing[0]}.")
+    if len(missing) > share * listed:
         raise DataError(
-            f"{len(missing)} of {listed} listed clips are missing in {where}{example}: more than"
-            f" the share of {share:g} that is allowed."
+            f"{len(missing)} of {listed} listed clips are missing in {where}, more than the share"
+            f" of {share:g} that is allowed (the first: {missing[0]})."
         )
 
 
@@ -139,5 +143,5 @@ def _tried(load: Callable, row: int, rng: np.random.Generator | None) -> Any:
 
 
 def _identity(source: Source, batch: int, seed: int | None) -> str:
-    parts = [source.ids, repr(source.settings), batch, seed]
+    parts = [source.ids, source.form, batch, seed]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

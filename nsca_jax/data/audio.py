@@ -104,6 +104,7 @@ def open_dataset(
     if not rows:
         raise DataError(f"{folder}: none of {len(found.hits)} hits is of the kinds asked for.")
     ids = tuple(f"{name}#{number}" for name, number, _ in rows)
+    form = settings.sample_rate_Hz, settings.before_s, settings.after_s
 
     def load(row: int, rng: np.random.Generator | None) -> dict[str, Any]:
         name, _, hit = rows[row]
@@ -121,7 +122,7 @@ def open_dataset(
         found.broken,
         found.missing,
         len(found.hits) - len(rows),
-        _stream.Source(ids, load, tolerance, settings),
+        _stream.Source(ids, load, tolerance, form),
         settings.threads,
     )
 

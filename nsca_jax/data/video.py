@@ -102,7 +102,8 @@ def open_dataset(
         label = np.int32(found.labels[row])
         return {"frames": frames, "label": label, "length": length, "id": np.str_(found.ids[row])}
 
-    source = _stream.Source(found.ids, load, settings.tolerance, settings)
+    form = settings.frames, settings.stride, settings.height, settings.width
+    source = _stream.Source(found.ids, load, settings.tolerance, form)
     return Dataset(found.classes, found.ids, found.missing, source, settings.threads)
 
 
