@@ -6,7 +6,7 @@ from experiments._senses import PROPERTIES
 from nsca_jax.models.fusion import SENSES
 from nsca_jax.reports import figures_audio, figures_fusion, html, results
 
-Scores = dict[str, np.ndarray]  # what is read -> [S, 2 protocols, PROPERTIES + 1]
+Scores = dict[str, np.ndarray]  # what is read -> [S, 2 protocols, PROPERTIES]
 WITHIN, NOVEL = 0, 1
 PROTOCOLS = {"": WITHIN, "_novel": NOVEL}
 WORDS = {
@@ -66,7 +66,7 @@ def claims(scores: Scores, unchanged: np.ndarray) -> dict:
         "baselines": {
             name: {
                 f"{prop}{suffix}": float(x[:, protocol, column].mean())
-                for column, prop in enumerate((*PROPERTIES, "material"))
+                for column, prop in enumerate(PROPERTIES)
                 for suffix, protocol in PROTOCOLS.items()
             }
             for name, x in scores.items()
@@ -76,8 +76,8 @@ def claims(scores: Scores, unchanged: np.ndarray) -> dict:
 
 
 def floored(told: np.ndarray) -> np.ndarray:
-    """R^2 of properties only, 0 where a read-out is worse than the mean: it tells nothing."""
-    return np.maximum(told[..., : len(PROPERTIES)], 0.0)
+    """R^2, 0 where a read-out is worse than the mean: it tells nothing."""
+    return np.maximum(told, 0.0)
 
 
 def mean_told(told: np.ndarray, protocol: int) -> np.ndarray:
@@ -123,16 +123,15 @@ def _told(folder, scores: Scores) -> html.Section:
             figures_fusion.table_of(
                 folder / f"told{suffix}.png",
                 {n: x[:, protocol].mean(0) for n, x in shown.items()},
-                (*PROPERTIES, "material"),
+                PROPERTIES,
             ),
             f"Means of the seeds; {WORDS[protocol]}.",
         )
         for suffix, protocol in PROTOCOLS.items()
     ]
     text = (
-        "R² of five properties, and balanced accuracy of six materials (chance 0.17). `all codes` "
-        "is the four codes side by side, twice as long as the state; `undropped` is the fusion "
-        "that learnt with all senses always there."
+        "R² of five properties. `all codes` is the four codes side by side, twice as long as the "
+        "state; `undropped` is the fusion that learnt with all senses always there."
     )
     return html.Section("What each sense tells, and the state", text, pictures)
 

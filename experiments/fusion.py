@@ -161,7 +161,7 @@ def one_seed(config, run, film, cells, modules, given, programs, seed: int):
 
 
 def judge(config, film, modules, rows, coded, met, plain, seed: int) -> dict[str, np.ndarray]:
-    """{what is read: [2 protocols, PROPERTIES + 1]}, the properties' R^2, then the material's.
+    """{what is read: [2 protocols, PROPERTIES]} R^2 of every property.
 
     Read is the last moment of each interaction. Protocols as in `experiments.audio`. `without X` is
     judged by the read-out that was fitted with all senses there; `undropped` is the control.
@@ -229,28 +229,20 @@ def main(config, run) -> dict:
 
 
 def _read(truths, thing, halves, x, judged) -> list[np.ndarray]:
-    """[2, PROPERTIES + 1] of each of `judged` [N, D]: read-outs fitted on x, two protocols."""
-    classes = len(truths[0].materials)
-
-    def rows(which, features, chosen, group):
-        things, truth = thing["ab"[which]][chosen], truths[which]
-        return probes.Rows(features[chosen], truth.targets[things], truth.material[things], group)
-
-    everything = [np.arange(len(thing[s])) for s in "ab"]
-    labelled = (
-        (rows(1, x["b"], halves[0], halves[0]), halves[1]),
-        (rows(0, x["a"], everything[0], thing["a"]), everything[1]),
-    )
-    out = [[] for _ in judged]
-    for train, chosen in labelled:
-        regression = probes.fit(train.x, train.targets, train.group)
-        classifier = probes.fit_classes(train.x, train.label, classes, train.group)
-        for told, features in zip(out, judged, strict=True):
-            test = rows(1, features, chosen, chosen)
-            r2 = probes.r2(test.targets, probes.predict(regression, test.x))
-            said = probes.classify(classifier, test.x)
-            told.append(np.append(r2, probes.balanced_accuracy(test.label, said)))
-    return [np.array(told) for told in out]
+    """[2, PROPERTIES] of each of `judged` [N, D]: read-outs fitted on x, two protocols."""
+    target = {s: truth.targets[thing[s]] for s, truth in zip("ab", truths, strict=True)}
+    labelled, others = halves
+    within = probes.fit(x["b"][labelled], target["b"][labelled], labelled)
+    novel = probes.fit(x["a"], target["a"], thing["a"])
+    return [
+        np.array(
+            [
+                probes.r2(target["b"][others], probes.predict(within, features[others])),
+                probes.r2(target["b"], probes.predict(novel, features)),
+            ]
+        )
+        for features in judged
+    ]
 
 
 def _cells(eye: vision.VisionEncoder, image: np.ndarray):
