@@ -5,12 +5,15 @@ import json
 import shutil
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import soundfile
 
+from nsca_jax import types
 from nsca_jax.data import audio, audio_layouts
 from nsca_jax.data.audio import DataError, Settings, Tolerance, open_dataset
+from nsca_jax.sensors import mel
 
 RATE_Hz = 16_000
 SMALL = Settings(sample_rate_Hz=RATE_Hz, before_s=0.1, after_s=0.3)
@@ -72,6 +75,15 @@ def test_hits_of_the_common_read_out_with_their_materials(hits):
     assert materials == ["metal", "wood", "wood", "rock"]
     assert all(clip["sound"].shape == (6400,) for clip in clips)
     assert all(clip["sound"].dtype == np.float32 for clip in clips)
+
+
+def test_hits_become_what_the_ear_takes(hits):
+    heard = [
+        mel.log_mel(jnp.asarray(clip["sound"]), RATE_Hz, 1024, 640)  # 40 ms, the control step
+        for clip in open_dataset(hits, SMALL).clips()
+    ]
+    assert {x.shape for x in heard} == {(9, types.SOUND_BANDS)}
+    assert all(x.max() == x[1:3].max() > 1 for x in heard)  # the hit, 100 ms from the start
 
 
 def test_the_window_has_the_hit_after_what_came_before(hits):

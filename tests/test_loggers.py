@@ -4,6 +4,7 @@ import glob
 import importlib.util
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from experiments._config import BadInput
 from experiments._run import Run
 from nsca_jax.reports import loggers, metrics
-from tests.test_launch import place, run  # noqa: F401 - `place` is a fixture
+from tests.test_launch import place, run, start, wait_for  # noqa: F401 - `place` is a fixture
 
 STATE = {"x": np.zeros(2)}
 
@@ -189,3 +190,19 @@ def test_neither_package_is_imported_unless_asked_for(tmp_path):
         env={**os.environ, "JAX_PLATFORMS": "cpu"},
     )  # fmt: skip
     assert told.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_stopped_and_resumed_under_both_loggers(place):  # noqa: F811
+    arguments = ("--config.steps=20", "--config.sleep_s=0.2", "--config.learner.threshold=210")
+    arguments += ("--config.loggers=wandb,tensorboard",)
+    folder = place / "runs" / "tiny"
+    process = start(place, *arguments)
+    wait_for(process, folder / "metrics.jsonl", '"step": 4')
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert run(place, *arguments)[0] == 0
+    kept = [x["step"] for x in metrics.read(folder / "metrics.jsonl")[0]]
+    assert [row["step"] for row in wandb_history(folder)] == kept
+    assert [step for _, step, _ in tensorboard_scalars(folder / "tensorboard")] == kept
