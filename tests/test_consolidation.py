@@ -34,34 +34,39 @@ SET = 4  # things
 
 def _rows(first: int, seed: int, n: int = ROWS) -> types.Interaction:
     """Made-up interactions with things `first` .. `first` + 3, of a look, pitch and load each."""
-    key = jax.random.key(seed)
-    thing = first + jnp.arange(n) % SET
-    nature = jax.vmap(lambda i: jax.random.normal(jax.random.key(i), (3, 40)))(thing)
-    noise = 0.02 * jax.random.normal(key, (n, 40))
-    code = (0.5 + 0.1 * jnp.abs(nature[:, 0]) + noise)[:, : types.VISUAL_CODE]
-    broken = jnp.arange(n) % 8 == 0
-    still = jnp.zeros((n, 3))
-    sound = jnp.abs(nature[:, 1] + noise)[:, : types.SOUND_BANDS]
-    return types.Interaction(
+    rng = np.random.default_rng(1000 + seed)
+    thing = (first + np.arange(n) % SET).astype(np.int32)
+    natures = {i: np.random.default_rng(i).normal(size=(3, 40)) for i in set(thing.tolist())}
+    nature = np.stack([natures[i] for i in thing.tolist()]).astype(np.float32)
+    noise = rng.normal(0.0, 0.002, (n, 40)).astype(np.float32)
+    code = (0.5 + 0.1 * np.abs(nature[:, 0]) + noise)[:, : types.VISUAL_CODE]
+    still = np.zeros((n, 3), np.float32)
+    rows = types.Interaction(
         object_id=thing,
-        skill=jnp.arange(n) % len(types.SKILLS),
-        parameters=jax.random.uniform(key, (n, 4), minval=-1.0, maxval=1.0),
+        skill=np.arange(n, dtype=np.int32) % len(types.SKILLS),
+        parameters=rng.uniform(-1, 1, (n, 4)).astype(np.float32),
         spawn=types.Observation(
-            image=jnp.zeros((n, 0, 0, 4), jnp.uint8),
+            image=np.zeros((n, 0, 0, 4), np.uint8),
             visual_code=code,
             shape_code=nature[:, 2, : types.SHAPE_CODE],
-            touch_N=jnp.zeros((n, 2, 3)),
-            proprio=jnp.zeros((n, 15)),
+            touch_N=np.zeros((n, 2, 3), np.float32),
+            proprio=np.zeros((n, 15), np.float32),
         ),
-        motion=jnp.zeros((n, types.KNOTS, types.MOTION)),
+        motion=np.zeros((n, types.KNOTS, types.MOTION), np.float32),
         outcome=types.Outcome(
-            still, still, sound, jnp.abs(noise[:, :6]).reshape(n, 2, 3), 1.0 * broken, code
+            displacement_m=still,
+            rotation_rad=still,
+            sound=np.abs(nature[:, 1] + noise)[:, : types.SOUND_BANDS],
+            touch_peak_N=np.abs(noise[:, :6]).reshape(n, 2, 3),
+            broken=(np.arange(n) % 8 == 0).astype(np.float32),
+            image_code=code,
         ),
         measured=nature[:, 1, :5] + 3.0,
-        measured_ok=jnp.ones((n, 5), bool),
-        contact=jnp.ones(n, bool),
-        finite=jnp.ones(n, bool),
+        measured_ok=np.ones((n, 5), bool),
+        contact=np.ones(n, bool),
+        finite=np.ones(n, bool),
     )
+    return jax.tree.map(jnp.asarray, rows)
 
 
 def _arm(replay=True, semantic=True, stiffness=1.0, surprise=1.0) -> consolidation.Arm:
@@ -72,7 +77,8 @@ def _arm(replay=True, semantic=True, stiffness=1.0, surprise=1.0) -> consolidati
 
 @pytest.fixture(scope="module")
 def newborn():
-    return consolidation.init_agent(SMALL, jax.random.key(0), _rows(0, 0))
+    init = jax.jit(lambda key, rows: consolidation.init_agent(SMALL, key, rows))
+    return init(jax.random.key(0), _rows(0, 0))
 
 
 @pytest.fixture(scope="module")
@@ -119,14 +125,15 @@ def test_a_look_recollects_the_facts_of_its_thing_and_a_stranger_none(newborn, r
     rows = jax.tree.map(lambda x: x[:20], _rows(0, 1))
     agent = remember(newborn, rows, _arm(), jax.random.key(1))
     fresh = jax.tree.map(lambda x: x[:SET], _rows(0, 2))
-    recalled = consolidation.recollect(SMALL, agent, fresh, _arm())
+    recollect = jax.jit(lambda rows, arm: consolidation.recollect(SMALL, agent, rows, arm))
+    recalled = recollect(fresh, _arm())
     facts, _ = consolidation.facts_of(fresh)
     expected = (facts - agent.fact_mean) / agent.fact_std
     np.testing.assert_allclose(recalled[:, :4], jnp.clip(expected, -5, 5)[:, :4], atol=1e-3)
     np.testing.assert_array_equal(recalled[:, 5:9], 1.0)
     strangers = jax.tree.map(lambda x: x[:SET], _rows(100, 2))
-    assert not consolidation.recollect(SMALL, agent, strangers, _arm()).any()
-    assert not consolidation.recollect(SMALL, agent, fresh, _arm(semantic=False)).any()
+    assert not recollect(strangers, _arm()).any()
+    assert not recollect(fresh, _arm(semantic=False)).any()
 
 
 def test_fragility_is_a_fact_only_of_what_broke():

@@ -34,7 +34,7 @@ def test_count_mean_variance_and_facts_by_hand():
 
 def test_moments_are_those_of_numpy_after_a_merger():
     """Two founded 1.1 apart, drawn together by what joins them, end as one."""
-    places = [-0.55, 0.55] + [-0.1] * 8 + [0.1] * 8
+    places = [-0.55, 0.55] + [-0.2] * 8 + [0.2] * 8
     keys = np.stack([places, np.zeros(18), np.arange(18.0)], 1)
     facts = np.random.default_rng(0).normal(size=(18, 1))
     founded = _take(semantic.init(5, 3, 1), keys[:2], facts[:2])
