@@ -17,25 +17,40 @@ import jax.numpy as jnp
 from flax import struct
 
 from nsca_jax import checkpoint, types
-from nsca_jax.models import dynamics, normalise
-from nsca_jax.training import learner
+from nsca_jax.models import audio, dynamics, normalise, vision
+from nsca_jax.priors import visual
+from nsca_jax.training import fusion, learner
+from nsca_jax.training.recording import Recording
 
 
-def load(path: str | Path) -> tuple[Any, Any]:
+def load(path: str | Path, seed: int = 0) -> tuple[Any, Any]:
     """(model, params) of a file of weights: params are a pytree, the model's methods are pure.
+
+    Args:
+        path: what babbling, vision, audio or fusion left.
+        seed: which of the file's seeds, counted from 0, where it holds several.
 
     Raises:
         FileNotFoundError: there is no such file.
-        checkpoint.CheckpointError: it is damaged, or no experiment known here made it.
+        checkpoint.CheckpointError: it is damaged, no experiment known here made it, or it does not
+            hold so many seeds.
     """
     header = checkpoint.read_weights_header(path)
-    made_by = header.get("experiment")
-    if made_by not in MAKERS:
+    kind = _kind(header)
+    if kind not in MAKERS:
         known = ", ".join(MAKERS)
-        raise checkpoint.CheckpointError(f"weights {path}: made by {made_by!r}, not by {known}")
-    model, template = MAKERS[made_by](header["config"])
-    params, _ = checkpoint.load_weights(path, template)
-    return model, params
+        raise checkpoint.CheckpointError(f"weights {path}: made by {kind!r}, not by {known}")
+    model, template = MAKERS[kind](header)
+    seeds = len(header.get("seeds", "1"))
+    if not 0 <= seed < seeds:
+        raise checkpoint.CheckpointError(f"weights {path}: seed {seed} is not one of its {seeds}")
+    if "seeds" not in header:
+        return model, checkpoint.load_weights(path, template)[0]
+    stacked = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((seeds, *leaf.shape), leaf.dtype), template
+    )
+    params, _ = checkpoint.load_weights(path, stacked)
+    return model, jax.tree.map(lambda leaf: leaf[seed], params)
 
 
 @struct.dataclass
@@ -108,14 +123,80 @@ def _outcome(vector: jax.Array) -> types.Outcome:
     )
 
 
-def _world_model(config: Mapping[str, Any]) -> tuple[WorldModel, Any]:
-    """The model of a babbling run's config, and the structure of its parameters."""
+@dataclasses.dataclass(frozen=True)
+class Eye:
+    """What `experiments.vision` learns."""
+
+    network: vision.VisionEncoder
+
+    def encode(self, params: Any, image: jax.Array) -> jax.Array:
+        """Packed images [..., H, W, 4] uint8 -> codes [..., 256]."""
+        return self.network.apply(params, image)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ear:
+    """What `experiments.audio` learns."""
+
+    network: audio.AudioEncoder
+
+    def encode(self, params: Any, sound: jax.Array) -> jax.Array:
+        """Windows of log(1 + band energy) [..., T, 32] -> codes [..., 256]."""
+        return self.network.apply(params, sound)
+
+
+@dataclasses.dataclass(frozen=True)
+class Senses:
+    """What `experiments.fusion` learns, with the encoders that it stands on."""
+
+    modules: fusion.Modules
+
+    def codes(self, params: Any, film: Recording) -> dict[str, jax.Array]:
+        """Each sense's code at every moment of N filmed interactions: {sense: [N, T + 1, 256]}."""
+        return fusion.codes(self.modules, params, film)
+
+    def states(self, params: Any, film: Recording) -> jax.Array:
+        """The fused state at every moment: [N, T + 1, 512]."""
+        return fusion.states(self.modules, params, film)
+
+
+def _kind(header: Mapping[str, Any]) -> str | None:
+    """Which experiment made the weights: by name, or by what an encoder's header alone has."""
+    if "experiment" in header:
+        return header["experiment"]
+    marks = {"innate": "vision", "eye": "fusion", "width": "audio"}
+    return next((name for mark, name in marks.items() if mark in header), None)
+
+
+def _eye(header: Mapping[str, Any]) -> tuple[Eye, Any]:
+    sizes = {name: header[name] for name in ("patch", "width", "code")}
+    eye = vision.VisionEncoder(visual.Innate(**header["innate"]), **sizes)
+    look = jax.ShapeDtypeStruct((header["side"], header["side"], 4), jnp.uint8)
+    return Eye(eye), jax.eval_shape(eye.init, jax.random.key(0), look)
+
+
+def _ear(header: Mapping[str, Any]) -> tuple[Ear, Any]:
+    ear = audio.AudioEncoder(width=header["width"])
+    sound = jax.ShapeDtypeStruct((1, types.SOUND_BANDS), jnp.float32)
+    return Ear(ear), jax.eval_shape(ear.init, jax.random.key(0), sound)
+
+
+def _senses(header: Mapping[str, Any]) -> tuple[Senses, Any]:
+    eye, _ = _eye({**header["eye"], "side": header["side"]})
+    ear, _ = _ear({"width": header["ear"]})
+    modules = fusion.make_modules(eye.network, ear.network, header["width"], header["window"])
+    side = header["side"]
+    template = jax.eval_shape(lambda key: fusion.init(modules, key, side), jax.random.key(0))
+    return Senses(modules), template
+
+
+def _world_model(header: Mapping[str, Any]) -> tuple[WorldModel, Any]:
     known = {field.name for field in dataclasses.fields(learner.LearnerSettings)}
     settings = learner.LearnerSettings(
-        **{name: value for name, value in config["learner"].items() if name in known}
+        **{name: value for name, value in header["config"]["learner"].items() if name in known}
     )
     blank = jax.eval_shape(lambda key: learner.init(settings, key), jax.random.key(0))
     return WorldModel(settings), {"params": blank.params, "statistics": blank.statistics}
 
 
-MAKERS = {"babble": _world_model}
+MAKERS = {"babble": _world_model, "vision": _eye, "audio": _ear, "fusion": _senses}

@@ -1,15 +1,18 @@
 """nsca_jax.load: pure functions and parameters from a file."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import nsca_jax
-from experiments import babble, pretrained
+from experiments import _encoders, _run, _weights, babble, pretrained
 from nsca_jax import checkpoint, types
 from nsca_jax.evaluation import transfer
-from nsca_jax.models import dynamics
+from nsca_jax.models import audio, dynamics, vision
+from nsca_jax.training import fusion, recording
 
 SHIPPED = "pretrained/babbling.npz"
 
@@ -82,6 +85,64 @@ def test_a_model_is_static_and_its_parameters_are_a_tree():
     assert jax.tree.structure(doubled) == jax.tree.structure(params)
 
 
+class FakeRun:
+    """As much of a run as writes weights."""
+
+    def __init__(self, folder):
+        self.workdir, self.config = folder, {"seeds": 2}
+
+    write_arrays = _run.Run.write_arrays
+
+
+def stacked(init, *example):
+    """Two seeds' fresh parameters."""
+    both = jax.jit(jax.vmap(lambda key: init(key, *example)))
+    return both(jax.random.split(jax.random.key(0)))
+
+
+def test_an_eye_of_any_seed(tmp_path):
+    eye, look = vision.VisionEncoder(), jnp.ones((2, 32, 32, 4), jnp.uint8)
+    params = stacked(eye.init, look[0])
+    _encoders.save_vision(FakeRun(tmp_path), eye, params, 32, [0, 1])
+    for seed in (0, 1):
+        model, own = nsca_jax.load(tmp_path / "encoder.npz", seed)
+        truth = eye.apply(jax.tree.map(lambda leaf: leaf[seed], params), look)  # noqa: B023
+        np.testing.assert_array_equal(model.encode(own, look), truth)
+    with pytest.raises(checkpoint.CheckpointError, match="seed 2 is not one of its 2"):
+        nsca_jax.load(tmp_path / "encoder.npz", 2)
+
+
+def test_an_ear(tmp_path):
+    ear, sound = audio.AudioEncoder(width=16), jnp.ones((3, 25, types.SOUND_BANDS))
+    params = stacked(ear.init, sound[0])
+    _weights.save_audio(FakeRun(tmp_path), 16, params, [0, 1])
+    model, own = nsca_jax.load(tmp_path / "ear.npz", seed=1)
+    truth = ear.apply(jax.tree.map(lambda leaf: leaf[1], params), sound)
+    np.testing.assert_array_equal(model.encode(own, sound), truth)
+
+
+def test_all_senses_and_their_fusion(tmp_path):
+    eye, ear = vision.VisionEncoder(), audio.AudioEncoder(width=16)
+    modules = fusion.make_modules(eye, ear, 32, 4)
+    params = stacked(lambda key: fusion.init(modules, key, 32))
+    _weights.save_fusion(FakeRun(tmp_path), modules, params, 4, 32, [0, 1])
+    model, own = nsca_jax.load(tmp_path / "fusion.npz")
+    nothing = jnp.zeros((2, 5))
+    film = recording.Recording(
+        **{field.name: nothing for field in dataclasses.fields(recording.Recording)}
+    ).replace(
+        image=jnp.ones((2, 5, 32, 32, 4), jnp.uint8),
+        sound=jnp.ones((2, 5, types.SOUND_BANDS)),
+        proprio=jnp.ones((2, 5, 15)),
+        touch_N=jnp.ones((2, 5, 2, 3)),
+    )
+    first = jax.tree.map(lambda leaf: leaf[0], params)
+    both = jax.jit(lambda own, first: (model.states(own, film), model.states(first, film)))
+    state, truth = both(own, first)
+    assert state.shape == (2, 5, 512)
+    np.testing.assert_array_equal(state, truth)
+
+
 def test_other_files_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError):
         nsca_jax.load(tmp_path / "none.npz")
@@ -90,7 +151,9 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(checkpoint.CheckpointError, match="damaged"):
         nsca_jax.load(other)
     checkpoint.save_weights(other, {"w": np.ones(1)}, {"experiment": "balloon", "config": {}})
-    with pytest.raises(checkpoint.CheckpointError, match="made by 'balloon', not by babble"):
+    with pytest.raises(
+        checkpoint.CheckpointError, match="made by 'balloon', not by babble, vision"
+    ):
         nsca_jax.load(other)
     small = {"experiment": "babble", "config": {"learner": {"width": 8}}}
     checkpoint.save_weights(other, {"w": np.ones(1)}, small)
