@@ -214,6 +214,21 @@ def test_a_short_file_repeats_its_last_frame(tmp_path):
     assert (frames[2] != frames[1]).any()
 
 
+def test_frames_that_an_mp4_hides_do_not_count(tmp_path):
+    """A cut without encoding leaves frames in the file that its edit list does not show."""
+    path = tmp_path / "film.mp4"
+    film(path, frames=24)
+    content = bytearray(path.read_bytes())
+    at = content.find(b"elst") + 12  # how long the film is shown, in thousandths of a second
+    content[at : at + 4] = (1000).to_bytes(4, "big")
+    path.write_bytes(content)
+    frames, length = video.decode(path, SMALL)
+    assert length == 4
+    first = (12 - 7) // 2
+    grey = frames[:, 16:, 16:].mean((1, 2, 3))
+    np.testing.assert_allclose(grey, 10 * (first + 2 * np.arange(4)), atol=4)
+
+
 def test_frames_are_scaled_to_cover_and_cut_to_the_middle(tmp_path):
     path = tmp_path / "wide.mp4"
     with av.open(str(path), "w") as file:

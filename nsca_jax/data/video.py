@@ -136,7 +136,8 @@ def _clip(file, settings: Settings, rng) -> tuple[np.ndarray, np.int32]:
     stream.codec_context.thread_count = 1  # the threads are over files
     stream.codec_context.options = {"max_pixels": str(settings.limits.pixels)}
     packets = _packets(file, stream, settings.limits.frames)
-    spare = len(packets) - ((settings.frames - 1) * settings.stride + 1)
+    shown = sum(not packet.is_discard for packet in packets)  # a cut MP4 keeps what it hides
+    spare = shown - ((settings.frames - 1) * settings.stride + 1)
     start = max(spare, 0) // 2 if rng is None else int(rng.integers(max(spare, 0) + 1))
     wanted = range(start, start + settings.frames * settings.stride, settings.stride)
     frames = []
@@ -163,13 +164,21 @@ def _packets(file, stream, limit: int) -> list:
             raise Broken(f"has more than {limit} frames")
     if len(packets) < stream.frames:
         raise Broken(f"is truncated: {len(packets)} of {stream.frames} frames")
-    stated = float(file.duration or 0) / av.time_base
-    ends = [float((p.pts + (p.duration or 0)) * p.time_base) for p in packets if p.pts is not None]
-    lost = stated - max(ends, default=0.0)
     # MP4 counts its frames, and its duration may be that of longer sound
-    if not stream.frames and lost > LOST_SHARE * stated:
-        raise Broken(f"is truncated: {stated - lost:.2f} of {stated:.2f} s")
+    if not stream.frames:
+        _refuse_early_end(packets, float(file.duration or 0) / av.time_base)
     return packets
+
+
+def _refuse_early_end(packets: list, stated_s: float) -> None:
+    """Raises Broken where the last frame is over long before the stated end."""
+    times = sorted(float(p.pts * p.time_base) for p in packets if p.pts is not None)
+    if not times:
+        raise Broken("is truncated: no frames")
+    frame_s = (times[-1] - times[0]) / max(len(times) - 1, 1)
+    end_s = times[-1] + frame_s
+    if stated_s - end_s > LOST_SHARE * stated_s + frame_s:
+        raise Broken(f"is truncated: {end_s:.2f} of {stated_s:.2f} s")
 
 
 def _frames(stream, packets: list) -> Iterator:
