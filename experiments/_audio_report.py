@@ -179,8 +179,9 @@ def _learning(folder, losses: np.ndarray) -> html.Section:
 
 def _heard(folder, config, example) -> html.Section:
     things = _senses.load(config)[1].names
-    shown = [int(np.argmax(example["thing"] == i)) for i in range(len(things))]
+    loud = example["sound"].sum((1, 2))
+    shown = [int(np.argmax(np.where(example["thing"] == i, loud, -1))) for i in range(len(things))]
     picture = figures_audio.spectra(folder / "spectra.png", example["sound"][shown], things)
     return html.Section(
-        "What is heard", "", [(picture, "One interaction with each thing of Set B.")]
+        "What is heard", "", [(picture, "The loudest interaction with each thing of Set B.")]
     )

@@ -119,7 +119,8 @@ def make_seed(config, modules: fusion.Modules):
 
     @jax.jit
     def see(params, cells):
-        return modules.vision.apply(params, *cells, method=modules.vision.encode)
+        encode = lambda c: modules.vision.apply(params, *c, method=modules.vision.encode)  # noqa: E731
+        return jax.lax.map(encode, cells, batch_size=fusion.FILMS_AT_ONCE)
 
     @jax.jit
     def feel(params, film):

@@ -68,7 +68,7 @@ def spectra(path: str | Path, sound_NxTxF: np.ndarray, names: Sequence[str]) -> 
             image = ax.imshow(
                 sound.T, origin="lower", aspect="auto", cmap="magma", vmin=0, vmax=sound_NxTxF.max()
             )
-            ax.set_title(name, fontsize=7.5)
+            ax.set_title(name, fontsize=6.5)
         for ax in axes[len(names) :]:
             ax.remove()
         figure.supxlabel("control step", fontsize=8)

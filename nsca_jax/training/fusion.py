@@ -9,6 +9,7 @@ tell all senses' codes, now and a little later, from those that happen to be the
 # pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from nsca_jax.models import audio, fusion, proprio, vision
 from nsca_jax.training.recording import Recording
 
 WINDOW = 25  # control steps that an ear, a hand or a joint's sense looks back: one second
+FILMS_AT_ONCE = 16  # that an eye looks at: what its filters say of all would fill the memory
 BODY = {"proprio": 3 * types.JOINTS, "touch": 6}  # the body's own senses, and their numbers a step
 
 
@@ -70,7 +72,8 @@ def init(modules: Modules, key: jax.Array, side: int) -> dict[str, Any]:
 def codes(modules: Modules, params: Mapping[str, Any], film: Recording) -> dict[str, jax.Array]:
     """{sense: [N, T + 1, D]} at every moment: of its image, and of the others' recent past."""
     blind = codes_but_vision(modules, params, film.sound, film.proprio, film.touch_N)
-    return {"vision": modules.vision.apply(params["vision"], film.image), **blind}
+    eye = functools.partial(modules.vision.apply, params["vision"])
+    return {"vision": jax.lax.map(eye, film.image, batch_size=FILMS_AT_ONCE), **blind}
 
 
 def codes_but_vision(modules: Modules, params, sound, joints, touch_N) -> dict[str, jax.Array]:
