@@ -64,6 +64,14 @@ PHASES = (
         leaves={"fusion.npz": "fusion.npz"},
     ),
     Phase(
+        5,
+        "temporal",
+        "temporal",
+        "what comes next, step by step, and pushes chosen by imagining it",
+        takes={"fusion": "fusion/fusion.npz"},  # which its config.state=fused stands on
+        leaves={"temporal.npz": "temporal.npz"},
+    ),
+    Phase(
         6,
         "memory",
         "memory",

@@ -10,6 +10,7 @@ foreseen = jax.jit(model.predict)(params, spawn, skill, parameters)
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import jax
@@ -18,8 +19,10 @@ from flax import struct
 
 from nsca_jax import checkpoint, types
 from nsca_jax.models import audio, dynamics, normalise, vision
+from nsca_jax.models import temporal as temporal_lib
 from nsca_jax.priors import visual
-from nsca_jax.training import fusion, learner
+from nsca_jax.sensors import camera as camera_lib
+from nsca_jax.training import fusion, learner, temporal
 from nsca_jax.training.recording import Recording
 
 
@@ -27,7 +30,7 @@ def load(path: str | Path, seed: int = 0) -> tuple[Any, Any]:
     """(model, params) of a file of weights: params are a pytree, the model's methods are pure.
 
     Args:
-        path: what babbling, vision, audio or fusion left.
+        path: what babbling, vision, audio, fusion or the temporal phase left.
         seed: which of the file's seeds, counted from 0, where it holds several.
 
     Raises:
@@ -40,11 +43,12 @@ def load(path: str | Path, seed: int = 0) -> tuple[Any, Any]:
     if kind not in MAKERS:
         known = ", ".join(MAKERS)
         raise checkpoint.CheckpointError(f"weights {path}: made by {kind!r}, not by {known}")
-    model, template = MAKERS[kind](header)
-    seeds = len(header.get("seeds", "1"))
-    if not 0 <= seed < seeds:
-        raise checkpoint.CheckpointError(f"weights {path}: seed {seed} is not one of its {seeds}")
-    if "seeds" not in header:
+    model, template, seeds = MAKERS[kind](header)
+    if not 0 <= seed < (seeds or 1):
+        raise checkpoint.CheckpointError(
+            f"weights {path}: seed {seed} is not one of its {seeds or 1}"
+        )
+    if not seeds:
         return model, checkpoint.load_weights(path, template)[0]
     stacked = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((seeds, *leaf.shape), leaf.dtype), template
@@ -160,6 +164,28 @@ class Senses:
         return fusion.states(self.modules, params, film)
 
 
+@dataclasses.dataclass(frozen=True)
+class Temporal:
+    """What `experiments.temporal` learns; see models/temporal.py for what it takes and gives.
+
+    Parameters are `params`, the `statistics` that standardise the senses, and `scale` [H], by which
+    a spread is multiplied so that its intervals cover what they say.
+    """
+
+    network: temporal_lib.TemporalModel
+
+    def observe(self, params: Mapping[str, Any], history: temporal_lib.History):
+        """A history [B, N] of standardised senses -> Belief [B]."""
+        return temporal.observe(self.network, params["params"], history)
+
+    def imagine(self, params: Mapping[str, Any], belief: temporal_lib.Belief, acts, horizon: int):
+        """K acts [K, B] thought through from the same beliefs [B] -> Future [K, B, ...]."""
+        return temporal.imagine(self.network, params["params"], belief, acts, horizon)
+
+
+Made = tuple[Any, Any, int]  # a model, its parameters' shapes for one seed, seeds stored (0: one)
+
+
 def _kind(header: Mapping[str, Any]) -> str | None:
     """Which experiment made the weights: by name, or by what an encoder's header alone has."""
     if "experiment" in header:
@@ -168,35 +194,63 @@ def _kind(header: Mapping[str, Any]) -> str | None:
     return next((name for mark, name in marks.items() if mark in header), None)
 
 
-def _eye(header: Mapping[str, Any]) -> tuple[Eye, Any]:
+def _eye(header: Mapping[str, Any]) -> Made:
     sizes = {name: header[name] for name in ("patch", "width", "code")}
     eye = vision.VisionEncoder(visual.Innate(**header["innate"]), **sizes)
     look = jax.ShapeDtypeStruct((header["side"], header["side"], 4), jnp.uint8)
-    return Eye(eye), jax.eval_shape(eye.init, jax.random.key(0), look)
+    template = jax.eval_shape(eye.init, jax.random.key(0), look)
+    return Eye(eye), template, len(header["seeds"])
 
 
-def _ear(header: Mapping[str, Any]) -> tuple[Ear, Any]:
+def _ear(header: Mapping[str, Any]) -> Made:
     ear = audio.AudioEncoder(width=header["width"])
     sound = jax.ShapeDtypeStruct((1, types.SOUND_BANDS), jnp.float32)
-    return Ear(ear), jax.eval_shape(ear.init, jax.random.key(0), sound)
+    template = jax.eval_shape(ear.init, jax.random.key(0), sound)
+    return Ear(ear), template, len(header["seeds"])
 
 
-def _senses(header: Mapping[str, Any]) -> tuple[Senses, Any]:
-    eye, _ = _eye({**header["eye"], "side": header["side"]})
-    ear, _ = _ear({"width": header["ear"]})
-    modules = fusion.make_modules(eye.network, ear.network, header["width"], header["window"])
-    side = header["side"]
-    template = jax.eval_shape(lambda key: fusion.init(modules, key, side), jax.random.key(0))
-    return Senses(modules), template
+def _senses(header: Mapping[str, Any]) -> Made:
+    sizes = dict(header["eye"])
+    eye = vision.VisionEncoder(visual.Innate(**sizes.pop("innate")), **sizes)
+    ear = audio.AudioEncoder(width=header["ear"])
+    modules = fusion.make_modules(eye, ear, header["width"], header["window"])
+    template = jax.eval_shape(
+        lambda key: fusion.init(modules, key, header["side"]), jax.random.key(0)
+    )
+    return Senses(modules), template, len(header["seeds"])
 
 
-def _world_model(header: Mapping[str, Any]) -> tuple[WorldModel, Any]:
+def _temporal(header: Mapping[str, Any]) -> Made:
+    config, moments = header["config"], header["config"]["moments"] + 1
+    sizes = {"visual_code": (types.VISUAL_CODE,), "proprio": (3 * types.JOINTS,)}
+    sizes |= {"touch_N": (2, 3), "sound": (types.SOUND_BANDS,)}
+    film = {name: jnp.zeros((2, moments, *size)) for name, size in sizes.items()}
+    film |= {"skill": jnp.zeros(2, jnp.int32), "parameters": jnp.zeros((2, 4))}
+    fused = jnp.zeros((2, moments, 512)) if config["state"] == "fused" else None
+    of = temporal.tracks(SimpleNamespace(**film), camera_lib.Camera(), fused)
+    network = temporal_lib.TemporalModel(
+        of.senses.shape[-1], config["latent"], config["width"], header["arm"] == "prior"
+    )
+    init, _ = temporal.make_learner(network, temporal.Settings(), camera_lib.Camera())
+    blank = jax.eval_shape(init, jax.random.key(0), of, jnp.arange(2))
+    scale = jax.ShapeDtypeStruct((temporal.HORIZONS[-1],), jnp.float32)
+    template = {"params": blank.params, "statistics": blank.statistics, "scale": scale}
+    return Temporal(network), template, config["seeds"]
+
+
+def _world_model(header: Mapping[str, Any]) -> Made:
     known = {field.name for field in dataclasses.fields(learner.LearnerSettings)}
     settings = learner.LearnerSettings(
         **{name: value for name, value in header["config"]["learner"].items() if name in known}
     )
     blank = jax.eval_shape(lambda key: learner.init(settings, key), jax.random.key(0))
-    return WorldModel(settings), {"params": blank.params, "statistics": blank.statistics}
+    return WorldModel(settings), {"params": blank.params, "statistics": blank.statistics}, 0
 
 
-MAKERS = {"babble": _world_model, "vision": _eye, "audio": _ear, "fusion": _senses}
+MAKERS = {
+    "babble": _world_model,
+    "vision": _eye,
+    "audio": _ear,
+    "fusion": _senses,
+    "temporal": _temporal,
+}

@@ -9,7 +9,7 @@ import pytest
 
 import nsca_jax
 from experiments import _encoders, _run, _weights, babble, pretrained
-from nsca_jax import checkpoint, types
+from nsca_jax import checkpoint, loading, types
 from nsca_jax.evaluation import transfer
 from nsca_jax.models import audio, dynamics, vision
 from nsca_jax.training import fusion, recording
@@ -141,6 +141,22 @@ def test_all_senses_and_their_fusion(tmp_path):
     state, truth = both(own, first)
     assert state.shape == (2, 5, 512)
     np.testing.assert_array_equal(state, truth)
+
+
+def test_a_temporal_model(tmp_path):
+    config = {"latent": 8, "width": 16, "seeds": 2, "state": "innate", "moments": 40}
+    header = {"experiment": "temporal", "arm": "prior", "config": config}
+    network, template, seeds = loading.MAKERS["temporal"](header)
+    assert seeds == 2
+    rng = np.random.default_rng(0)
+    params = jax.tree.map(
+        lambda leaf: rng.normal(size=(2, *leaf.shape)).astype(leaf.dtype), template
+    )
+    checkpoint.save_weights(tmp_path / "temporal.npz", params, header)
+    model, own = nsca_jax.load(tmp_path / "temporal.npz", seed=1)
+    assert model == network
+    for leaf, whole in zip(jax.tree.leaves(own), jax.tree.leaves(params), strict=True):
+        np.testing.assert_array_equal(leaf, whole[1])
 
 
 def test_other_files_are_refused(tmp_path):
