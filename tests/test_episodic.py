@@ -1,5 +1,8 @@
 """Episodic memory: likeness, withheld senses, recency, and who gives way when it is full."""
 
+# pyright cannot count starred arguments.
+# pyright: reportCallIssue=false
+
 import jax
 import jax.numpy as jnp
 import numpy as np

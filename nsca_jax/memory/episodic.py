@@ -11,13 +11,17 @@ An episode is a key (what the senses told, D numbers) and its content. Everythin
                 plain reservoir sampling. The latest episode is always held.
 """
 
+# pyright takes jnp functions to return one array or a tuple.
+# pyright: reportArgumentType=false
+
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import struct
+from jax.typing import ArrayLike
 
-EMPTY = -jnp.inf  # the lot of a free slot, which always gives way first
+EMPTY = float("-inf")  # the lot of a free slot, which always gives way first
 
 
 class Recency(NamedTuple):
@@ -56,8 +60,8 @@ def write(
     episodes: Episodes,
     key_D: jax.Array,
     content: Any,
-    surprise: jax.Array,
-    time: jax.Array,
+    surprise: ArrayLike,
+    time: ArrayLike,
     draw: jax.Array,
     valid: jax.Array,
 ) -> Episodes:
@@ -88,7 +92,7 @@ def read(
     episodes: Episodes,
     cue_D: jax.Array,
     given_D: jax.Array,
-    now: jax.Array,
+    now: ArrayLike,
     recency: Recency,
     k: int = 1,
 ) -> tuple[jax.Array, jax.Array]:

@@ -11,13 +11,17 @@ in them. Everything is for one agent; `vmap` over seeds. The rules of consolidat
     forgetting  a prototype of fewer than `least` episodes, not met for `patience`, is forgotten
 """
 
+# pyright takes jnp functions to return one array or a tuple, and cannot count starred arguments.
+# pyright: reportOperatorIssue=false, reportCallIssue=false, reportAttributeAccessIssue=false
+
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import struct
+from jax.typing import ArrayLike
 
-FAR = jnp.inf
+FAR = float("inf")
 MERGES = 4  # at most, a consolidation
 
 
@@ -70,7 +74,7 @@ def write(
     key_D: jax.Array,
     facts_F: jax.Array,
     found_F: jax.Array,
-    time: jax.Array,
+    time: ArrayLike,
     valid: jax.Array,
     by_D: jax.Array,
     rules: Rules,
@@ -128,15 +132,15 @@ def merge(prototypes: Prototypes, by_D: jax.Array, rules: Rules) -> Prototypes:
         last=jnp.maximum(a.last, b.last),
     )
     merged = jax.tree.map(lambda all_, x: all_.at[first].set(x), prototypes, one)
-    merged = merged.replace(count=merged.count.at[second].set(0.0))  # pyright: ignore
+    merged = merged.replace(count=merged.count.at[second].set(0.0))
     return jax.tree.map(lambda x, y: jnp.where(close, x, y), merged, prototypes)
 
 
-def forget(prototypes: Prototypes, now: jax.Array, rules: Rules) -> Prototypes:
+def forget(prototypes: Prototypes, now: ArrayLike, rules: Rules) -> Prototypes:
     """Frees the places of prototypes of too few episodes that were not met for long."""
     stale = now - prototypes.last > rules.patience
     keep = (prototypes.count >= rules.least) | ~stale
-    return prototypes.replace(count=jnp.where(keep, prototypes.count, 0.0))  # pyright: ignore
+    return prototypes.replace(count=jnp.where(keep, prototypes.count, 0.0))
 
 
 def consolidate(
