@@ -79,6 +79,13 @@ PHASES = (
         leaves={"memory.npz": "memory.npz"},
     ),
     Phase(
+        6,
+        "words",
+        "words",
+        "what a speaker's words mean, for things never met",
+        leaves={"words.npz": "words.npz"},
+    ),
+    Phase(
         7,
         "evaluation_b",
         "pretrained",
