@@ -144,15 +144,9 @@ class Run:
         self, criteria: Sequence[Mapping[str, Any]], seeds: Sequence[int], **more: Any
     ) -> dict[str, Any]:
         """What `main` returns: `reports.results.build` for this run (see there for `more`)."""
-        given = {"gate": (read_json(self.workdir / "given.json") or {}).get("gate", ""), **more}
-        return results.build(
-            self.name,
-            criteria,
-            seeds,
-            config_hash=self.config_hash,
-            wall_s=self.wall_s,
-            **given,
-        )
+        gate = (read_json(self.workdir / "given.json") or {}).get("gate", "")
+        known = {"config_hash": self.config_hash, "wall_s": self.wall_s, "gate": gate}
+        return results.build(self.name, criteria, seeds, **known | more)
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Writes result.json: from then on the run counts as finished."""

@@ -159,7 +159,8 @@ def conclude(config, run, reached: Mapping[Phase, Status], gate: str) -> dict:
             ">=",
         )
     )
-    result = run.result(**merged, gate=gate)
+    spent_s = sum(one["wall_s"] for one in found.values())
+    result = run.result(**merged, gate=gate, wall_s=spent_s)
     gather(run, reached)
     _full_training_report.write(config, run, reached, found, result)
     return result

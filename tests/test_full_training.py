@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import nsca_jax
 from experiments import _config, _full_training_report, _gate, _launch, _phases, _run, full_training
 from nsca_jax.reports import results
 
@@ -110,6 +111,7 @@ def test_every_phase_once_then_one_verdict_a_page_a_card_and_the_model(pipeline,
     assert names[-3:] == ["babble.works", "vision.works", "phases_finished"]
     assert result["gate"] == "gate passed"
     assert result["baselines"]["wall_s"] == {"validate": 2.0, "babble": 2.0, "vision": 2.0}
+    assert result["wall_s"] == 6.0
     assert result["effect_sizes"]["vision.d"] == 1.0
     tables = capsys.readouterr().err
     assert "to do" in tables
@@ -247,3 +249,30 @@ def test_the_table_of_phases_and_the_config_agree(preset, tmp_path):
     for phase in _phases.PHASES:  # whatever a phase takes, an earlier one leaves
         earlier = [p.name for p in _phases.PHASES[: _phases.PHASES.index(phase)]]
         assert all(os.path.dirname(file) in earlier for file in phase.takes.values())
+
+
+@pytest.mark.slow
+@pytest.mark.guard
+def test_the_gate_babbling_and_the_evaluation_for_real(tmp_path, monkeypatch):
+    names = ("validate", "babble", "evaluation_b")
+    table = tuple(phase for phase in _phases.PHASES if phase.name in names)
+    monkeypatch.setattr(_phases, "PHASES", table)
+    config = _config.load("configs/full_training.py:quick")
+    _config.override(config, "gate", "report")
+    _config.override(config, "validate.fields", "validations=balloon")  # one of the plan's four
+    small = "seeds=2,worlds=16,chunk=2,learner.updates=4,evaluation_interactions=80"
+    small += ",random_interactions=64,competence_interactions=64"
+    _config.override(config, "babble.fields", small)
+    run = _run.Run("full_training", tmp_path, config.to_dict(), full_training.STEERING)
+    result = full_training.main(config, run)
+    assert result["criteria"][-1]["passed"]
+    for name in names[1:]:
+        mark = results.read(tmp_path / name / "result.json")["gate"]
+        assert mark.startswith("gate failed: forgetting was not run")
+    page = (tmp_path / "report.html").read_text()
+    assert all(f'href="{name}/report.html"' in page for name in names)
+    model, _ = nsca_jax.load(tmp_path / "model" / "world_model.npz")
+    assert model.settings.members == 3
+    logs = {name: (tmp_path / f"{name}.log").read_bytes() for name in names}
+    assert full_training.main(config, run)["criteria"] == result["criteria"]
+    assert logs == {name: (tmp_path / f"{name}.log").read_bytes() for name in names}

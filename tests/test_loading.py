@@ -125,17 +125,16 @@ def test_all_senses_and_their_fusion(tmp_path):
     eye, ear = vision.VisionEncoder(), audio.AudioEncoder(width=16)
     modules = fusion.make_modules(eye, ear, 32, 4)
     params = stacked(lambda key: fusion.init(modules, key, 32))
-    _weights.save_fusion(FakeRun(tmp_path), modules, params, 4, 32, [0, 1])
+    _weights.save_fusion(FakeRun(tmp_path), modules, params, 32, [0, 1])
     model, own = nsca_jax.load(tmp_path / "fusion.npz")
-    nothing = jnp.zeros((2, 5))
-    film = recording.Recording(
-        **{field.name: nothing for field in dataclasses.fields(recording.Recording)}
-    ).replace(
-        image=jnp.ones((2, 5, 32, 32, 4), jnp.uint8),
-        sound=jnp.ones((2, 5, types.SOUND_BANDS)),
-        proprio=jnp.ones((2, 5, 15)),
-        touch_N=jnp.ones((2, 5, 2, 3)),
-    )
+    sensed = {
+        "image": jnp.ones((2, 5, 32, 32, 4), jnp.uint8),
+        "sound": jnp.ones((2, 5, types.SOUND_BANDS)),
+        "proprio": jnp.ones((2, 5, 15)),
+        "touch_N": jnp.ones((2, 5, 2, 3)),
+    }
+    nothing = {field.name: jnp.zeros((2, 5)) for field in dataclasses.fields(recording.Recording)}
+    film = recording.Recording(**nothing | sensed)
     first = jax.tree.map(lambda leaf: leaf[0], params)
     both = jax.jit(lambda own, first: (model.states(own, film), model.states(first, film)))
     state, truth = both(own, first)
