@@ -68,7 +68,8 @@ def check(config) -> None:
         raise _launch.BadInput("config.describer must be statistical or endpoint")
     read_lexicon(config)
     try:
-        objects.load(config.objects_a), objects.load(config.objects_b)
+        for path in (config.objects_a, config.objects_b):
+            objects.load(path)
     except objects.ObjectError as error:
         raise _launch.BadInput(str(error)) from error
 
@@ -123,7 +124,7 @@ def babble(config, run, things: Things) -> dict[str, np.ndarray]:
         if run.stopping:
             raise run.interrupted()
     rows = jax.tree.map(lambda *x: np.concatenate(x)[: len(ids)], *parts)
-    return traverse_util.flatten_dict(_plain(rows), sep="/")
+    return _flat(_plain(rows))
 
 
 class Met(NamedTuple):
@@ -200,7 +201,7 @@ def learn_slots(config, run, met: Met) -> dict[str, np.ndarray]:
         "activation": seen.activation,
         "usual": _plain(norm),
     }
-    return traverse_util.flatten_dict(jax.device_get(tree), sep="/")
+    return _flat(jax.device_get(tree))
 
 
 @jax.jit
@@ -295,7 +296,6 @@ def converse(config, things, lexicon, met: Met, bank, states, arm: dict) -> dict
         f"answer/{kind}": name(params, asked, jnp.asarray(words_lib.embed(texts)))
         for kind, texts in choices.items()
     }
-    flat = traverse_util.flatten_dict(params, sep="/")
     out = {
         **answers,
         "right": speaker.salient(lexicon, striking[met.asked][:, :, None], grid),
@@ -306,7 +306,7 @@ def converse(config, things, lexicon, met: Met, bank, states, arm: dict) -> dict
         ),
         "utterances": jnp.sum(said.utterance >= 0, (1, 2)),
         "loss": loss,
-        **{f"aligner/{k}": v for k, v in flat.items()},
+        **{f"aligner/{k}": v for k, v in _flat(params).items()},
     }
     return {k: np.asarray(v) for k, v in out.items()}
 
@@ -359,6 +359,12 @@ def _plain(tree: Any) -> dict[str, Any]:
         k: _plain(v) if hasattr(v, "__dataclass_fields__") else np.asarray(v)
         for k, v in vars(tree).items()
     }
+
+
+def _flat(tree: Any) -> dict[str, np.ndarray]:
+    """Leaves of nested dicts by their path."""
+    flat = traverse_util.flatten_dict(tree)
+    return {"/".join(path): np.asarray(leaf) for path, leaf in flat.items()}
 
 
 def _rows(arrays: dict[str, np.ndarray]) -> words.Rows:

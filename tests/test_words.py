@@ -153,7 +153,7 @@ def test_each_skill_has_places_of_its_own():
     active = np.asarray(words.active(gates, state, jnp.int32(1))).reshape(4, -1)
     assert (active[[0, 2, 3]] == 0).all()
     np.testing.assert_allclose(active[1, : words.TABLE], state[: words.TABLE])
-    np.testing.assert_allclose(active[1, words.TABLE :], [0.0, 0.5 * state[-1], 1.0])
+    np.testing.assert_allclose(active[1, words.TABLE :], [0.0, 0.5 * float(state[-1]), 1.0])
 
 
 def test_scores_by_hand():

@@ -49,7 +49,7 @@ def top_examples(
     Raises:
         ValueError: fewer than k things, or shapes that do not fit.
     """
-    activation, outcome = np.float64(activation_N), np.float64(outcome_NxM)
+    activation, outcome = (np.asarray(x, np.float64) for x in (activation_N, outcome_NxM))
     if outcome.shape != (len(activation), len(channels)) or not 0 < k <= len(activation):
         raise ValueError(f"{k} examples need as many things and a name a channel")
     there = np.isfinite(outcome)
