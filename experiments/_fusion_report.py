@@ -32,12 +32,12 @@ def claims(scores: Scores, unchanged: np.ndarray) -> dict:
         )
         effects[f"state against {best}{suffix}"] = _effect(ours, rival)
     for column, name in enumerate(PROPERTIES):
-        told = {n: floored(scores[n])[:, WITHIN, column] for n in (*SENSES, "fused")}
+        told = {n: floored(scores[n])[:, NOVEL, column] for n in (*SENSES, "fused")}
         best = max(SENSES, key=lambda n, told=told: told[n].mean())
         criteria.append(
             _above(
                 f"{name}_above_best_sense",
-                f"{name.capitalize()}, R²: the state minus {best}, its best sense; {WORDS[WITHIN]}",
+                f"{name.capitalize()}, R²: the state minus {best}, its best sense; {WORDS[NOVEL]}",
                 told["fused"] - told[best],
             )
         )

@@ -44,16 +44,14 @@ def load_audio(path: str | Path) -> tuple[audio.AudioEncoder, Any]:
     return _load(path, "ear", AUDIO_COMMAND, build)
 
 
-def save_fusion(
-    run, modules: fusion.Modules, params: Any, window: int, side: int, seeds: list[int]
-) -> Path:
+def save_fusion(run, modules: fusion.Modules, params: Any, side: int, seeds: list[int]) -> Path:
     """Writes `workdir/fusion.npz`: the fusion and the encoders below it, parameters [S, ...]."""
     eye = {name: getattr(modules.vision, name) for name in ("patch", "width", "code")}
     header = {
         "eye": {"innate": dataclasses.asdict(modules.vision.innate), **eye},
         "ear": modules.audio.width,
         "width": modules.fusion.width,
-        "window": window,
+        "window": modules.window,
         "side": side,
         "seeds": seeds,
     }

@@ -47,6 +47,7 @@ class Settings:
     batch: int = 64
     learning_rate: float = 1e-3
     dropout: float = 0.3  # how often each sense is missing while the fusion learns
+    likeness: float = 1.0  # weight of a bereft state's squared distance from the whole one
     later: int = 5  # control steps ahead
     principal: int = 64  # of a sense's principal numbers are foretold
 
@@ -132,9 +133,10 @@ def learn_fusion(
 ) -> tuple[Any, jax.Array]:
     """(parameters, losses [steps]) of the fusion alone, from frozen codes {sense: [N, T + 1, D]}.
 
-    Each sense is missing with the probability `dropout`, never all of them. From the state one
-    linear map tells every sense's code, missing or not, now and `later` steps on (at the film's end
-    where it is over before).
+    From the state one linear map tells every sense's code, now and `later` steps on (at the film's
+    end where it is over before). So it does once more with senses missing, each with the
+    probability `dropout` and never all of them; that state is also drawn to the whole one, so that
+    whoever reads it need not know what is missing.
     """
     frozen = jax.lax.stop_gradient(dict(codes))
     goals = jnp.concatenate([_principal(frozen[n], settings.principal) for n in fusion.SENSES], -1)
@@ -153,9 +155,15 @@ def learn_fusion(
         after = jnp.minimum(now + settings.later, moments - 1)
         present = missing_some(drop_key, settings.batch, settings.dropout)
         seen = {n: frozen[n][film, now] for n in fusion.SENSES}
-        said = teller.apply(params["tell"], module.apply(params["fusion"], seen, present))
         goal = jnp.concatenate([goals[film, now], goals[film, after]], -1)
-        return jnp.mean((said - goal) ** 2)
+        whole = module.apply(params["fusion"], seen)
+        missed = jnp.mean((teller.apply(params["tell"], whole) - goal) ** 2)
+        if settings.dropout == 0.0:
+            return missed
+        part = module.apply(params["fusion"], seen, present)
+        astray = jnp.mean((part - jax.lax.stop_gradient(whole)) ** 2)
+        missed_too = jnp.mean((teller.apply(params["tell"], part) - goal) ** 2)
+        return missed + missed_too + settings.likeness * astray
 
     params, course = _descend(settings, keys[2], params, loss)
     return params["fusion"], course
