@@ -5,12 +5,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from experiments import _words_world
 from experiments._config import BadInput
 from nsca_jax import types
 from nsca_jax.evaluation import words as score
 from nsca_jax.grounding import describe
 from nsca_jax.reports import figures_words, html, results
 from nsca_jax.training import words
+from nsca_jax.worlds import speaker
 
 NEEDED = 0.8
 TOLERATED = 0.05  # accuracy above chance that still counts as chance
@@ -34,9 +36,9 @@ KINDS = {
 class Seen(NamedTuple):
     """All that the run came to."""
 
-    things: Any  # experiments.words.Things
-    lexicon: Any  # speaker.Lexicon
-    met: Any  # experiments.words.Met
+    things: _words_world.Things
+    lexicon: speaker.Lexicon
+    met: _words_world.Met
     bank: dict[str, Any]
     states: dict[str, np.ndarray]
     records: dict[str, dict[str, np.ndarray]]  # arm -> arrays that lead with seeds

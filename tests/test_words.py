@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import _config, _words_report
+from experiments import _config, _words_report, _words_world
 from experiments import words as experiment
 from nsca_jax import types
 from nsca_jax.evaluation import words as score
@@ -173,7 +173,7 @@ def test_scores_by_hand():
 def _seen(config, share_right: dict[str, float]):
     """Made-up answers of every arm; elsewhere what the skill alone tells, name 2 x skill."""
     rng = np.random.default_rng(0)
-    lexicon = experiment.read_lexicon(config)
+    lexicon = _words_world.read_lexicon(config)
     right = rng.integers(0, 8, (3, 40, 4))
     guess = np.broadcast_to(2 * np.arange(4), right.shape)
     records = {}
