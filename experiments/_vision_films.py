@@ -1,5 +1,6 @@
 """Where the eye's frames come from: babbling films, or clips of a real dataset."""
 
+import functools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ FILMS_LABELLED, FRAMES_OF_FILM = 100, 6  # of which the labels are drawn
 MOST_LABELLED = 500  # the thing is out of sight in some frames
 FILMS_JUDGED, FRAMES_JUDGED, MOST_JUDGED = 200, 5, 800
 VISIBLE_PIXELS = 3  # a figure of fewer has neither size nor shape
+BLOCK = 100  # frames looked at in one go
 FILM_KEY = 7_000  # films are a common store: seeds draw among them
 
 
@@ -27,6 +29,7 @@ class Labelled(NamedTuple):
     """Frames of which the truth is told, N of them, in random order."""
 
     image: np.ndarray  # [N, H, W, 4] uint8
+    responses: np.ndarray  # [N, cells, C] float16, what the innate filters say of it
     targets: np.ndarray  # [N, 4] x, y, z of the centre and the size: root 3 of the volume (m)
     label: np.ndarray  # [N] index into SHAPES
     group: np.ndarray  # [N] the film
@@ -103,6 +106,26 @@ def source(config, films: dict[str, np.ndarray]):
     return babbling
 
 
+def dealer(config, eye: vision.VisionEncoder, films: dict[str, np.ndarray]):
+    """`(seed) -> labelled(...)`, with the innate responses of `eye`; dealt once a seed."""
+    respond = jax.jit(lambda image: eye.cells(image)[1].astype(jnp.float16))
+
+    @functools.cache
+    def deal(seed: int) -> tuple[Labelled, ...]:
+        parts = labelled(config, films, seed)
+        return tuple(part._replace(responses=in_blocks(respond, part.image)) for part in parts)
+
+    return deal
+
+
+def in_blocks(program, *arrays: np.ndarray) -> np.ndarray:
+    """`program` over N rows by blocks of one size, so that it is compiled once."""
+    rows = len(arrays[0])
+    padded = [np.resize(x, (-(-rows // BLOCK) * BLOCK, *x.shape[1:])) for x in arrays]
+    blocks = zip(*(x.reshape(-1, BLOCK, *x.shape[1:]) for x in padded), strict=True)
+    return np.concatenate([np.asarray(program(*block)) for block in blocks])[:rows]
+
+
 def labelled(config, films: dict[str, np.ndarray], seed: int) -> tuple[Labelled, ...]:
     """A seed's frames of Set A, of Set B, and those of Set B, of other films, that are judged.
 
@@ -135,6 +158,7 @@ def _frames(films, name: str, chosen: np.ndarray, count: int, most: int, rng) ->
     position, size = films[f"{name}.position"][film, moment], films[f"{name}.size"][film]
     return Labelled(
         films[f"{name}.image"][film, moment],
+        np.zeros((len(film), 0, 0), np.float16),
         np.concatenate([position, size[:, None]], 1),
         films[f"{name}.label"][film],
         film,

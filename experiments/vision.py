@@ -23,7 +23,6 @@ from nsca_jax.types import SHAPES
 
 ARMS = ("with", "temporal", "without")  # temporal consistency alone must collapse
 FEATURES = ("with", "without", "untrained", "innate", "pixels", "temporal")
-BLOCK = 100  # pictures
 BLIND = visual.Innate(False, False, False)
 
 
@@ -92,7 +91,7 @@ def learn(config, run, arm: str, films) -> dict[str, np.ndarray]:
     return {**weights, "losses": np.asarray(trace)}
 
 
-def read_outs(config, films, weights: dict, features: str, shuffled: bool = False):
+def read_outs(config, deal, weights: dict, features: str, shuffled: bool = False):
     """What read-outs of one kind of features tell of Set B: {"told": [S, N + 1, 5], ...}.
 
     The last row of N is fitted on labelled frames of Set A instead, 500 of them.
@@ -100,10 +99,10 @@ def read_outs(config, films, weights: dict, features: str, shuffled: bool = Fals
     encode = _encoder(config, weights, features)
     told, rank = [], []
     for number, seed in enumerate(range(config.seed, config.seed + config.seeds)):
-        a, b, judged = _vision_films.labelled(config, films, seed)
+        a, b, judged = deal(seed)
         if len(b.label) < max(config.labelled):
             raise _launch.BadInput(f"seed {seed}: only {len(b.label)} frames of Set B show a thing")
-        codes = [encode(number, part.image) for part in (a, b, judged)]
+        codes = [encode(number, part) for part in (a, b, judged)]
         rank.append(probes.effective_rank(codes[2]))
         if shuffled:
             b = _vision_films.shuffle(b, seed)
@@ -121,8 +120,9 @@ def main(config, run) -> dict:
         run, {f"eye-{arm}": functools.partial(learn, config, run, arm, source) for arm in ARMS}
     )
     weights = {arm: parts[f"eye-{arm}"] for arm in ARMS}
-    reads = {name: functools.partial(read_outs, config, films, weights, name) for name in FEATURES}
-    reads["shuffled"] = functools.partial(read_outs, config, films, weights, "with", True)
+    deal = _vision_films.dealer(config, eye_of(config, "with"), films)
+    reads = {name: functools.partial(read_outs, config, deal, weights, name) for name in FEATURES}
+    reads["shuffled"] = functools.partial(read_outs, config, deal, weights, "with", True)
     parts |= _parts.every(run, {f"read-{name}": read for name, read in reads.items()})
     seeds = list(range(config.seed, config.seed + config.seeds))
     eye = eye_of(config, "with")
@@ -142,33 +142,29 @@ def _read_out(rows, codes, n: int, judged, seen) -> np.ndarray:
 
 
 def _encoder(config, weights: dict, features: str):
-    """`(number of the seed, images [N, H, W, 4]) -> features [N, D]`."""
+    """`(number of the seed, Labelled [N]) -> features [N, D]`."""
     if features == "pixels":
-        return lambda _, image: image.reshape(len(image), -1) / 255.0
-    eye = eye_of(config, features)
+        return lambda _, rows: rows.image.reshape(len(rows.image), -1) / 255.0
     if features == "innate":
-        respond = jax.jit(lambda image: eye.cells(image)[1].reshape(len(image), -1))
-        return lambda _, image: _in_blocks(respond, image)
+        return lambda _, rows: rows.responses.reshape(len(rows.image), -1)
+    eye = eye_of(config, features)
     if features == "untrained":
         look = jnp.zeros((config.side, config.side, 4), jnp.uint8)
         keys = jax.vmap(jax.random.key)(_seeds(config))
         params = jax.vmap(eye.init, (0, None))(keys, look)
     else:
         params = _params(config, eye, weights[features])
-    encode = jax.jit(eye.apply)
 
-    def of_seed(number, image):
-        own = jax.tree.map(lambda x: x[number], params)
-        return _in_blocks(lambda block: encode(own, block), image)
+    @jax.jit
+    def encode(own, image, responses):
+        kept = responses[..., : eye.innate.channels]
+        return eye.apply(own, vision.split_patches(image, eye.patch), kept, method="encode")
+
+    def of_seed(number: int, rows: _vision_films.Labelled) -> np.ndarray:
+        own = functools.partial(encode, jax.tree.map(lambda x: x[number], params))
+        return _vision_films.in_blocks(own, rows.image, rows.responses)
 
     return of_seed
-
-
-def _in_blocks(program, image: np.ndarray) -> np.ndarray:
-    """`program` over N pictures by blocks of one size, so that it is compiled once."""
-    padded = np.resize(image, (-(-len(image) // BLOCK) * BLOCK, *image.shape[1:]))
-    parts = [np.asarray(program(block)) for block in padded.reshape(-1, BLOCK, *image.shape[1:])]
-    return np.concatenate(parts)[: len(image)]
 
 
 def _params(config, eye: vision.VisionEncoder, part: dict[str, np.ndarray]):
