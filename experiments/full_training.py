@@ -123,10 +123,11 @@ def tell(config, run, statuses: Mapping[Phase, Status], phase: Phase, elapsed_s:
     """How far the whole is, by the clock: seconds measured of what is done, else projected."""
     seconds = {p: _full_training_report.seconds(config, p, s) for p, s in statuses.items()}
     done_s = elapsed_s + sum(seconds[p] for p, status in statuses.items() if status.finished)
+    seconds[phase] = max(seconds[phase], elapsed_s + 1.0)
     said = _children.last_lines(_phases.log(phase, run.workdir))
     run.progress(
         done_s,
-        max(sum(seconds.values()), done_s + 1.0),
+        sum(seconds.values()),
         "s",
         phase=f"{phase.number} {phase.name}",
         says=" ".join(said.split())[:SHOWN_WIDTH],

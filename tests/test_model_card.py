@@ -50,7 +50,7 @@ def test_what_did_not_hold_comes_before_what_was_measured(found, tmp_path):
     listed = tail.split("## Measured")[0]
     assert "## Measured" not in head
     assert "audio: Tells hardness (`hears`): 0.42, needed >= 0.6" in listed
-    assert "its control nothing reached 1.5" in listed
+    assert "1.1, which its control nothing reached too, needed <= 2" in listed
     assert "Tells shapes" not in listed
 
 

@@ -96,8 +96,8 @@ def _shortfalls(found: Mapping[str, Mapping[str, Any]]) -> str:
 def _value(item: Mapping[str, Any]) -> str:
     if item["value"] is None:
         return "no value"
-    rival = item.get("control")
-    told = f", and its control {rival['name']} reached {rival['value']:.3g}" if rival else ""
+    rival = item.get("control", {"passed": False})
+    told = f", which its control {rival['name']} reached too" if rival["passed"] else ""
     return f"{item['value']:.3g}{told}"
 
 
