@@ -161,7 +161,9 @@ def _arms(folder, config, seen: Seen) -> html.Section:
     return html.Section(
         "What it takes",
         "Every arm hears the same words and is asked the same. Without babbling, or with outcomes "
-        "dealt to other things, only the skill tells anything about the name.",
+        "dealt to other things, only the skill tells anything about the name. The table is the "
+        "agent's own grounding table: most of what a word needs stands there, and free slots by "
+        "themselves say little.",
         [(picture, "Accuracy on Set B; dots are seeds.")],
     )
 
@@ -226,7 +228,7 @@ def descriptions(config, seen: Seen, describer: describe.Describer) -> dict[str,
         columns.append(total / np.maximum(taken.sum(1), 1)[:, None])
         names += [f"{act}: {channel}" for channel in words.CHANNELS]
     outcome = np.concatenate(columns, 1)
-    slots = {f"known {name}": i for i, name in enumerate(types.PROPERTIES)}
+    slots = {f"table, {name}": i for i, name in enumerate(types.PROPERTIES)}
     used = np.flatnonzero(seen.bank["activation"][0] > 0.5)
     slots |= {f"free slot {number + 1}": words.TABLE + number for number in used}
     out = {}

@@ -1,5 +1,8 @@
 """Text as n-grams, InfoNCE by hand, words that attach to what was felt, and what is claimed."""
 
+# pyright: reportArgumentType=false
+# (made-up records stand for a run's)
+
 import functools
 import types as python_types
 import zlib
