@@ -211,11 +211,8 @@ def _forgetting(folder, facts: Facts) -> html.Section:
 def _parts(facts: Facts, folder) -> html.Section:
     percent = {
         LABELS[arm]: {
-            f"{facts.sets[0]} forgotten": 100 * judge.forgotten(facts.skill(arm)),
-            **{
-                f"{name} at the end": 100 * facts.skill(arm)[:, -1, i]
-                for i, name in enumerate(facts.sets)
-            },
+            "forgotten": 100 * judge.forgotten(facts.skill(arm)),
+            **{name: 100 * facts.skill(arm)[:, -1, i] for i, name in enumerate(facts.sets)},
         }
         for arm in facts.records
         if arm != "too_stiff"
@@ -223,21 +220,30 @@ def _parts(facts: Facts, folder) -> html.Section:
     picture = figures_continual.method_bars(folder / "parts.png", percent, "percent")
     return html.Section(
         "Each part off",
-        "Share of the first set's skill that is lost, and skill when all sets are learnt.\n\n"
-        + "\n\n".join(_ablation(facts, arm) for arm in ABLATED),
+        f"Share of the skill on {facts.sets[0]} that is forgotten, and skill on each set when all "
+        "are learnt. Each part is told by what its lack changes, paired by seed; EWC also where "
+        "nothing is replayed.\n\n"
+        + "\n\n".join(
+            [
+                *(_change(facts, arm, "memory") for arm in ABLATED),
+                _change(facts, "prototypes_alone", "no_replay"),
+            ]
+        ),
         [(picture, "Means of the seeds; whiskers hold 95 % of them.")],
     )
 
 
-def _ablation(facts: Facts, arm: str) -> str:
-    """One sentence: what a part is worth, with intervals."""
+def _change(facts: Facts, arm: str, other: str) -> str:
+    """One sentence: what an arm has over another, with intervals."""
     fine = ~facts.failed
-    skill = {a: facts.skill(a)[fine] for a in (arm, "memory")}
-    lost = stats.paired_interval(*(100 * judge.forgotten(skill[a]) for a in (arm, "memory")))
-    gain = stats.paired_interval(*(100 * _average(skill[a]) for a in (arm, "memory")))
+    skill = [facts.skill(a)[fine] for a in (arm, other)]
+    if not fine.any():
+        return f"{LABELS[arm]}: no seed finished."
+    lost = stats.paired_interval(*(100 * judge.forgotten(s) for s in skill))
+    gain = stats.paired_interval(*(100 * _average(s) for s in skill))
     return (
-        f"{LABELS[arm].capitalize()}: {lost.mean:+.1f} points forgotten{_bounds(lost)}, "
-        f"{gain.mean:+.1f} points of skill over all sets{_bounds(gain)}, paired by seed."
+        f"{LABELS[arm]}, against {LABELS[other]}: {lost.mean:+.1f} points forgotten"
+        f"{_bounds(lost)}, {gain.mean:+.1f} points of skill over all sets{_bounds(gain)}."
     )
 
 
@@ -255,7 +261,8 @@ def _recall(folder, facts: Facts) -> html.Section:
         "What comes to mind",
         f"Cues are held-out interactions with all {facts.things} things, of which some senses are "
         f"withheld. Of {len(facts.sets)} sets' interactions {facts.episodes} episodes are held; "
-        f"{np.mean(whole['known']):.0f} prototypes stand for them, formed without labels.\n\n"
+        f"{np.mean(whole['known']):.0f} prototypes, formed without labels, stand for "
+        f"them and answer a cue by as many comparisons instead of {facts.episodes}.\n\n"
         f"Recency trades old for new. Right episodes from a look, percent: {'; '.join(told)}.",
         [
             (

@@ -23,7 +23,7 @@ def skill_by_set(
     Whiskers hold 95 % of the seeds; what lies below `low` is cut off.
     """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH_IN, 3.1), layout="constrained")
+        figure = Figure(figsize=(WIDTH_IN, 3.4), layout="constrained")
         axes = np.atleast_1d(figure.subplots(1, len(sets), sharey=True))
         after = np.arange(len(sets))
         for judged, (ax, name) in enumerate(zip(axes, sets, strict=True)):
@@ -36,9 +36,7 @@ def skill_by_set(
             ax.set_title(f"skill on {name}")
             ax.set_xticks(after, [f"after\n{s}" for s in sets], fontsize=8)
             ax.set_ylim(low, 1)
-        figure.legend(
-            *axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=len(matrices)
-        )
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
         return _save(figure, path)
 
 
