@@ -54,12 +54,13 @@ def write(
         [(figure, "Criteria held and not held, and the time each phase took")],
         links=[("the model's card", card.relative_to(run.workdir).as_posix())],
     )
+    held = sum(item["passed"] for item in result["criteria"])
     html.write_report(
         run.workdir / "report.html",
         title="Full training",
-        summary="The plan from the gate to the evaluation. Each phase has a page of its own, which "
-        "explains its criteria.",
-        criteria=result["criteria"],
+        summary=f"The plan from the gate to the evaluation: {held} of {len(result['criteria'])} "
+        "criteria held. Each phase has a page of its own, which shows and explains its criteria.",
+        criteria=result["criteria"][-1:],
         sections=[overview, *sections],
         config=config.to_dict(),
         versions=result["versions"],

@@ -173,6 +173,13 @@ def test_a_broken_phase_stops_with_its_last_lines_and_is_tried_again(pipeline, c
     assert [calls(phase.name) for phase in TABLE] == [1, 2, 1]
 
 
+def test_a_gate_that_breaks_off_is_no_gate_that_held(pipeline):
+    result = pipeline(("broken", "2", "2"), gate="report")
+    assert [item["name"] for item in result["criteria"]] == ["phases_finished"]
+    assert "the gate was not reached" in Path("runs/report.html").read_text()
+    assert calls("babble") == 0
+
+
 def test_what_a_phase_refuses_is_told_in_its_words(pipeline):
     with pytest.raises(_launch.BadInput, match=r"phase 1 \(babble\): config\.seeds must be"):
         pipeline(("2", "refused", "2"))
