@@ -32,7 +32,7 @@ def get_config(preset: str = "laptop"):
 
     config.latent = 48
     config.width = 64
-    config.steps = 400
+    config.steps = 600
     config.batch = 64
 
     config.tasks = 6  # targets for every object of Set B

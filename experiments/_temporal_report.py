@@ -7,7 +7,7 @@ import numpy as np
 from nsca_jax.evaluation import planning
 from nsca_jax.reports import figures, figures_temporal, html, results
 from nsca_jax.training.temporal import HORIZONS
-from nsca_jax.types import SKILLS
+from nsca_jax.types import SKILL_PARAMETERS, SKILLS
 
 Records = dict[str, dict[str, np.ndarray]]
 ARMS = {"prior": "with innate physics", "none": "without"}
@@ -107,7 +107,7 @@ def write(config, run, filmed, records: Records, result: dict[str, Any]) -> None
 def _failed(records: Records) -> np.ndarray:
     """[S] seeds of which any figure is not finite."""
     parts = [records[arm]["error_m"] for arm in ARMS] + [records["prior"]["rank"]]
-    return ~np.isfinite(np.concatenate(parts, -1)).all(-1)
+    return np.asarray(~np.isfinite(np.concatenate(parts, -1)).all(-1))
 
 
 def _values(per_seed: np.ndarray, failed: np.ndarray) -> list[float | None]:
@@ -215,19 +215,24 @@ def _ahead(folder, records: Records) -> html.Section:
 def _paths(folder, filmed, records: Records) -> html.Section:
     row, now = records["rivals"]["row"], records["rivals"]["now"]
     picked = [np.flatnonzero((filmed["skill"][row] == k) & (now == now[0]))[2] for k in range(4)]
-    at = np.array((1, 5, 10, 15, 20, 25, 30))
+    at = np.array(HORIZONS)
     mean = records["prior"]["shown_m"][picked][:, at - 1]
     spread = records["prior"]["shown_spread_m"][picked][:, at - 1]
+    angle = np.pi * filmed["parameters"][row[picked], SKILL_PARAMETERS.index("direction")]
+    angle[SKILLS.index("lift")] = 0.0
+    share = np.stack([np.cos(angle), np.sin(angle)], -1)[:, None] ** 2  # of each axis along x
+    along = np.sqrt((share * spread[..., :2] ** 2).sum(-1))
+    across = np.sqrt((share[..., ::-1] * spread[..., :2] ** 2).sum(-1))
+    spread = np.stack([along, across, spread[..., 2]], -1)
     true = filmed["position_m"][row[picked][:, None], now[picked][:, None] + at]
-    alone = records["none"]["shown_m"][picked][:, at - 1]
     picture = figures.trajectories(
-        folder / "paths.png", true, mean, spread, alone, [SKILLS[k] for k in range(4)]
+        folder / "paths.png", true, mean, spread, records["rivals"]["ballistic_m"][picked], SKILLS
     )
     return html.Section(
         "Paths",
         "One interaction of each skill, seen from the side. Ellipses hold 90 %, as widened by the "
         "objects of Set A that were kept aside.",
-        [(picture, "Dotted (named ballistic): the same network without innate physics.")],
+        [(picture, f"{', '.join(map(str, HORIZONS))} control steps ahead; one seed.")],
     )
 
 

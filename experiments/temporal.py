@@ -183,11 +183,9 @@ def rivals(filmed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     of = tracks(filmed)
     row, now = judging.every_window(of)
     truth = _true_places(filmed, row, now)
-    errors = {
-        name: np.linalg.norm(truth - place, axis=-1).mean(0)
-        for name, place in judging.rivals(of, row, now).items()
-    }
-    return {**errors, "row": row, "now": now}
+    places = judging.rivals(of, row, now)
+    errors = {n: np.linalg.norm(truth - place, axis=-1).mean(0) for n, place in places.items()}
+    return {**errors, "ballistic_m": places["ballistic"], "row": row, "now": now}
 
 
 def plans(config, run, body, ids, learner: temporal.Learner) -> dict[str, np.ndarray]:
@@ -196,21 +194,24 @@ def plans(config, run, body, ids, learner: temporal.Learner) -> dict[str, np.nda
     task = planning.tasks(keys[0], ids, config.tasks)
     code = planning.look(body, CAMERA, task)
     out: dict[str, Any] = {"target_m": task.target_m, "place_m": task.place_m}
+    everyone = [jnp.concatenate([x] * config.seeds) for x in (task.object_id, task.place_m)]
+
+    def tell(done: int, total: int) -> None:
+        run.progress(done, total, "pushes carried out")
+        if run.stopping:
+            raise run.interrupted()
+
     for name in ("planned", "shuffled"):
         chosen, imagined = choose(config, learner, code, task, name == "shuffled")
-        ends = []
-        for number, pushes in enumerate(chosen):
-            run.progress(number, len(chosen), f"seeds' pushes carried out, {name}")
-            if run.stopping:
-                raise run.interrupted()
-            ends.append(planning.in_blocks(body.scene, task.object_id, pushes, task.place_m))
-        out |= {f"{name}_push": chosen, f"{name}_end_m": np.stack(ends)}
+        pushes = chosen.reshape(-1, 4)
+        ends = planning.in_blocks(body.scene, everyone[0], pushes, everyone[1], tell=tell)
+        out |= {f"{name}_push": chosen, f"{name}_end_m": ends.reshape(*chosen.shape[:2], 2)}
         out[f"{name}_imagined_m"] = imagined
     straight = planning.straight_pushes(task)
     out["straight_end_m"] = planning.in_blocks(body.scene, task.object_id, straight, task.place_m)
     tried = jnp.repeat(jnp.asarray(ids, jnp.int32), config.tries)
     pushes = planning.random_pushes(keys[1], tried.shape)
-    ways = planning.in_blocks(body.scene, tried, pushes, jnp.zeros((len(tried), 2)))
+    ways = planning.in_blocks(body.scene, tried, pushes, jnp.zeros((len(tried), 2)), tell=tell)
     ways = ways.reshape(len(ids), config.tries, 2)[np.asarray(task.object_id) - int(ids[0])]
     out["random_end_m"] = np.asarray(task.place_m)[:, None] + ways  # [W, tries, 2]
     return {name: np.asarray(x) for name, x in out.items()}

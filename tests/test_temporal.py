@@ -1,6 +1,6 @@
 """The temporal model: frames, programme, innate physics, causality, learning's plumbing."""
 
-# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
 
 import jax
 import jax.numpy as jnp

@@ -9,6 +9,7 @@ candidates.
 # (jnp functions that return one array; a struct's fields)
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -69,12 +70,23 @@ def carry_out(scene, object_id, parameters, place_m, steps: int = temporal.HORIZ
     return after.qpos[:, :2]
 
 
-def in_blocks(scene, object_id, parameters, place_m, block: int = 128) -> np.ndarray:
-    """`carry_out` by blocks of one shape: [W, 2]."""
+def in_blocks(
+    scene,
+    object_id,
+    parameters,
+    place_m,
+    block: int = 128,
+    tell: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """`carry_out` by blocks of one shape: [W, 2]; `tell` is called with (done, W) after each."""
     total = len(object_id)
     index = np.minimum(np.arange(-(-total // block) * block), total - 1).reshape(-1, block)
-    parts = [carry_out(scene, object_id[i], parameters[i], place_m[i]) for i in index]
-    return np.concatenate([np.asarray(part) for part in parts])[:total]
+    parts = []
+    for i in index:
+        parts.append(np.asarray(carry_out(scene, object_id[i], parameters[i], place_m[i])))
+        if tell is not None:
+            tell(min(len(parts) * block, total), total)
+    return np.concatenate(parts)[:total]
 
 
 @functools.partial(jax.jit, static_argnums=1)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nsca_jax.evaluation import stats
+from nsca_jax.models import normalise
 from nsca_jax.models import temporal as model_lib
 from nsca_jax.priors import physics
 from nsca_jax.training import temporal
@@ -57,23 +58,19 @@ def deal(key: jax.Array, object_id: jax.Array, n: int, held: int) -> tuple[jax.A
 
 
 def forecast(model, learner: temporal.Learner, of: temporal.Tracks, row, now) -> Forecast:
-    """Foresees windows (row [W], now [W], or [S, W] each) with every seed of `learner` [S, ...]."""
+    """Foresees windows (row [W], now [W]) with every seed of `learner` [S, ...]."""
     horizon = int(AT[-1])
-    per_seed = np.ndim(row) > 1
+    row, now = jnp.asarray(row), jnp.asarray(now)
 
-    def one(params, statistics, row, now):
+    def one(seed):
+        params, statistics = seed
         seen = temporal.window(of, statistics, row, now, horizon)
         future = model.apply(params, seen.history, seen.act, horizon, temporal.HORIZONS)
         spread = model_lib.UNIT_M * jnp.exp(0.5 * future.log_variance)
         return future.place_m, spread, future.senses_mean, future.weight
 
-    args = (learner.params, learner.statistics)
-    row, now = jnp.asarray(row), jnp.asarray(now)
-    if per_seed:
-        out = jax.lax.map(lambda a: one(*a), (*args, row, now))
-    else:
-        out = jax.lax.map(lambda a: one(*a, row, now), args)
-    return Forecast(*jax.device_get(out))
+    foreseen = jax.lax.map(one, (learner.params, learner.statistics))
+    return Forecast(*jax.device_get(foreseen))
 
 
 def band_scale(model, learner: temporal.Learner, of: temporal.Tracks, aside: jax.Array):
@@ -162,25 +159,24 @@ def judge(
 def senses_skill(
     learner: temporal.Learner, of: temporal.Tracks, row, now, foreseen: Forecast
 ) -> dict[str, np.ndarray]:
-    """{"senses": [S, A]} 1 - MSE / variance of the senses foreseen, mean over those that vary, and
-    {"senses_persistence": [S, A]} that of foreseeing the last moment's.
+    """{"senses": [S, A]} squared error of the senses foreseen over their variance, from 1; and
+    {"senses_persistence": [S, A]} that of foreseeing the last moment's. Summed over the senses, as
+    standardised on what was learnt from: one that hardly varies in Set B weighs nothing.
     """
     raw = np.asarray(of.senses)
     mean = np.asarray(learner.statistics.mean)[:, None]
-    std = np.asarray(jax.vmap(temporal.normalise.std)(learner.statistics))[:, None]
+    std = np.asarray(jax.vmap(normalise.std)(learner.statistics))[:, None]
     out = {"senses": [], "senses_persistence": []}
     for number, ahead in enumerate(AT):
         later, last = (
             np.clip((raw[row, t][None] - mean) / std, -10, 10) for t in (now + ahead, now)
         )
-        variance = later.var(1)
-        varies = variance > 1e-6
+        variance = later.var(1).sum(-1)
         for name, guess in (
             ("senses", foreseen.senses[:, :, number]),
             ("senses_persistence", last),
         ):
-            share = 1.0 - ((later - guess) ** 2).mean(1) / np.maximum(variance, 1e-6)
-            out[name].append((share * varies).sum(-1) / varies.sum(-1))
+            out[name].append(1.0 - ((later - guess) ** 2).mean(1).sum(-1) / variance)
     return {name: np.stack(values, -1) for name, values in out.items()}
 
 

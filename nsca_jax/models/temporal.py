@@ -10,6 +10,7 @@ Shapes: B rows, N moments of history, H steps ahead, L latent, D senses.
 """
 
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# pyright: reportCallIssue=false
 # (flax's setup, and jnp functions that return one array)
 
 import flax.linen as nn

@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from nsca_jax.reports.figures import BLUE, COLOURS, DPI, GREY, MARKERS, ORANGE, STYLE, WIDTH_IN
 
@@ -62,7 +63,7 @@ def calibration(
         right.axhline(0.5, color=ORANGE, linewidth=1, linestyle="--")
         _whiskers(right, ahead, rank, BLUE, "")
         right.set_ylim(0, 1)
-        right.set_title("rank correlation, spread and error")
+        right.set_title("Spearman, spread and error")
         figure.supxlabel("control steps ahead", fontsize=9, color="#3b4252")
         return _save(figure, path)
 
@@ -72,6 +73,7 @@ def push_bars(path: str | Path, distance: Mapping[str, np.ndarray]) -> Path:
     with matplotlib.rc_context({**STYLE, "axes.grid.axis": "x"}):
         figure = Figure(figsize=(WIDTH_IN, 0.8 + 0.3 * len(distance)), layout="constrained")
         ax = figure.subplots()
+        ax.margins(x=0.12)
         for row, metres in enumerate(distance.values()):
             values = 100 * np.atleast_1d(metres)
             colour = BLUE if row == 0 else GREY
@@ -106,7 +108,7 @@ def push_map(
             for points, marker, colour, label in (
                 (target_m[n], "+", ORANGE, "target"),
                 (imagined_m[n], "x", GREY, "imagined"),
-                (end_m[n], ".", BLUE, "came to rest or was after 1.2 s"),
+                (end_m[n], ".", BLUE, "where it came"),
             ):
                 ax.plot(*(100 * points.T), marker, color=colour, markersize=5, label=label)
             ax.set_title(caption, fontsize=7.5, fontweight="normal")
@@ -125,7 +127,9 @@ def _curves(ax: Axes, ahead: Sequence[int], arms: Mapping[str, np.ndarray]) -> N
     for (name, error_SxA), colour in zip(arms.items(), COLOURS, strict=False):
         _whiskers(ax, ahead, 100 * error_SxA, colour, name)
     ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _whiskers(ax: Axes, ahead: Sequence[int], values_SxA, colour: str, label: str) -> None:
