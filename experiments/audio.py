@@ -5,7 +5,7 @@ on things that it never heard, beside the eye's. Presets: laptop (20 seeds), qui
 """
 
 # flax dataclasses have `replace`, though not to pyright.
-# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
 
 import functools
 

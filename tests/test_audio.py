@@ -1,5 +1,9 @@
 """The ear, its views and learning; what the hearing phase claims, and its page."""
 
+# What a network gives is an array, though not to pyright.
+# pyright: reportArgumentType=false, reportCallIssue=false, reportAttributeAccessIssue=false
+# pyright: reportOperatorIssue=false, reportIndexIssue=false
+
 import types
 
 import jax

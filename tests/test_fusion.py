@@ -1,6 +1,8 @@
 """Windows, the fusion of senses, what learns and what stays; what the fusion phase claims."""
 
-# pyright: reportArgumentType=false
+# What a network gives is an array, though not to pyright.
+# pyright: reportArgumentType=false, reportCallIssue=false, reportAttributeAccessIssue=false
+# pyright: reportOperatorIssue=false, reportIndexIssue=false
 
 import types
 

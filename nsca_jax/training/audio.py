@@ -6,6 +6,7 @@ a batch.
 
 # jnp functions have one array to return, though not to pyright.
 # pyright: reportArgumentType=false, reportReturnType=false
+# pyright: reportOperatorIssue=false, reportIndexIssue=false
 
 import dataclasses
 from typing import Any

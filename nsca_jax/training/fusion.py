@@ -7,6 +7,7 @@ tell all senses' codes, now and a little later, from those that happen to be the
 
 # jnp functions have one array to return, though not to pyright.
 # pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+# pyright: reportOperatorIssue=false
 
 import dataclasses
 import functools
