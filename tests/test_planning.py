@@ -70,7 +70,8 @@ def test_straight_pushes_head_for_the_target():
     hand = model_lib.programme(act, 30).path_m[-1, :, 0]
     far = np.linalg.norm(task.target_m - task.place_m, axis=-1)
     within = np.abs(push[:, 1]) < 1.0  # of the speeds there are
-    np.testing.assert_allclose(hand[within], far[within], atol=0.01)
+    # the programme starts a servo's lead ahead of the hand: 40 ms of 750
+    np.testing.assert_allclose(hand[within], far[within], rtol=0.06)
 
 
 def test_best_of_k_is_the_mean_over_all_draws():
