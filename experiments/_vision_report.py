@@ -169,7 +169,9 @@ def _labels(folder, config, parts: Parts) -> html.Section:
         "accuracy over balanced classes above chance for shape; what is worse than a constant "
         "answer counts as 0.\n\nA thing's colour tells its material, and few of Set B's ten things "
         "share one: a read-out fitted on them may know the thing by its colour. Fitted on Set A, "
-        "whose things are others, that does not help; it is the harder test.",
+        "whose things are others, that does not help; it is the harder test.\n\nThe rivals to "
+        "watch are the same eye untrained, and its innate responses alone, ten times as many "
+        "numbers as a code: what learning adds is the distance to those.",
         [
             (
                 figures_vision.label_curves(folder / "labels.png", config.labelled, curves),

@@ -105,7 +105,7 @@ def read_outs(config, deal, weights: dict, features: str, shuffled: bool = False
         codes = [encode(number, part) for part in (a, b, judged)]
         rank.append(probes.effective_rank(codes[2]))
         if shuffled:
-            b = _vision_films.shuffle(b, seed)
+            a, b = (_vision_films.shuffle(part, seed) for part in (a, b))
         fits = [(b, codes[1], n) for n in config.labelled] + [(a, codes[0], len(codes[0]))]
         told.append([_read_out(*fit, judged, codes[2]) for fit in fits])
     return {"told": np.array(told), "rank": np.array(rank)}
