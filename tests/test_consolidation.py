@@ -253,7 +253,6 @@ def test_recall_from_a_look_and_the_shuffled_control(newborn, remember):
 
 
 @pytest.mark.slow
-@pytest.mark.guard
 def test_memory_keeps_the_first_set_and_plain_training_loses_it():
     """Made-up things, two sets: one program for both arms; too stiff a model learns nothing new."""
     settings = consolidation.Settings(
