@@ -239,8 +239,9 @@ def _change(facts: Facts, arm: str, other: str) -> str:
     skill = [facts.skill(a)[fine] for a in (arm, other)]
     if not fine.any():
         return f"{LABELS[arm]}: no seed finished."
-    lost = stats.paired_interval(*(100 * judge.forgotten(s) for s in skill))
-    gain = stats.paired_interval(*(100 * _average(s) for s in skill))
+    mine, theirs = skill
+    lost = stats.paired_interval(100 * judge.forgotten(mine), 100 * judge.forgotten(theirs))
+    gain = stats.paired_interval(100 * _average(mine), 100 * _average(theirs))
     return (
         f"{LABELS[arm]}, against {LABELS[other]}: {lost.mean:+.1f} points forgotten"
         f"{_bounds(lost)}, {gain.mean:+.1f} points of skill over all sets{_bounds(gain)}."

@@ -78,7 +78,7 @@ def test_best_of_k_is_the_mean_over_all_draws():
     tried = np.sort(np.random.default_rng(0).random((3, 6)), -1)
     for k in (1, 2, 4):
         expected = [
-            np.mean([min(draw) for draw in itertools.combinations(row, k)]) for row in tried
+            float(np.mean([min(draw) for draw in itertools.combinations(row, k)])) for row in tried
         ]
         np.testing.assert_allclose(_temporal_report.best_of(tried, k), expected)
 

@@ -3,6 +3,7 @@
 # pyright: reportAttributeAccessIssue=false
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -21,7 +22,7 @@ def film():
     """(body, choice, recording) of 12 interactions over 3 objects, in blocks of 8."""
     things = objects.load("configs/objects_set_b.yaml")
     body = experience.make_body(things.properties)
-    choice = recording.balanced(jax.random.key(0), np.arange(3), np.arange(4), 12)
+    choice = recording.balanced(jax.random.key(0), jnp.arange(3), jnp.arange(4), 12)
     told = []
     filmed = recording.record(
         body,

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+SMALL = 0.01  # square of a loading below which it is taken for noise, not for structure
+
 
 def simple_structure(
     key: jax.Array,
@@ -41,7 +43,7 @@ def simple_structure(
 
     def price(raw: jax.Array) -> jax.Array:
         turned = jnp.einsum("mhs,st->mht", loadings, jnp.linalg.inv(turn(raw)))
-        return jnp.sum(jnp.sqrt(jnp.sum(turned**2, 1) + 1e-4) * used)
+        return jnp.sum(jnp.sqrt(jnp.sum(turned**2, 1) + SMALL) * used)
 
     def descend(start: jax.Array) -> tuple[jax.Array, jax.Array]:
         def step(carry, _):

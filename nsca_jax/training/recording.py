@@ -6,6 +6,7 @@ step 0. Truth stands beside the senses to score by, never to train on.
 
 # flax dataclasses have `replace`, and jnp functions one array to return, though not to pyright.
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# pyright: reportCallIssue=false
 
 import functools
 from collections.abc import Callable
