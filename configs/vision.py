@@ -49,6 +49,8 @@ def get_config(preset: str = "laptop"):
     config.save_every = 1  # chunks
     config.clips = 512  # a chunk's, of real video
     config.frames = 4  # of a clip
+    config.broken = 0.05  # share of real video's files that may be unreadable
+    config.missing = 0.2  # share of its listed files that may be missing
 
     if preset == "quick":
         config.seeds = 3

@@ -1,6 +1,8 @@
 """Where the eye's frames come from: babbling films, or clips of a real dataset."""
 
 import functools
+import importlib.util
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +55,12 @@ def check(config) -> None:
         raise _launch.BadInput(
             f"config.data_dir={config.data_dir} is no folder: {config.data} is expected there"
         )
+    if not (0 <= config.broken <= 1 and 0 <= config.missing <= 1):
+        raise _launch.BadInput("config.broken and config.missing are shares, from 0 to 1")
+    if config.data in VIDEO and importlib.util.find_spec("av") is None:
+        raise _launch.BadInput(
+            f"config.data={config.data} is read with PyAV: pip install 'nsca_jax[video]'"
+        )
 
 
 def record(config, run) -> dict[str, np.ndarray]:
@@ -88,10 +96,10 @@ def record(config, run) -> dict[str, np.ndarray]:
     return out
 
 
-def source(config, films: dict[str, np.ndarray]):
+def source(config, run, films: dict[str, np.ndarray]):
     """`(eye, span, chunk) -> (Looks, pairs [S, P, 2])`: what a chunk of steps learns from."""
     if config.data in VIDEO:
-        return lambda eye, span, chunk: _from_video(config, eye, span, chunk)
+        return lambda eye, span, chunk: _from_video(config, run, eye, span, chunk)
     moments = films["a.image"][:, :: config.every]
     kept: dict[vision.VisionEncoder, learning.Looks] = {}
     own = [_order(films, "a", seed)[: config.learnt] for seed in _seeds(config)]
@@ -192,7 +200,7 @@ def _look(config, eye, image_FxHxWx4: np.ndarray) -> learning.Looks:
     return look(image_FxHxWx4)
 
 
-def _from_video(config, eye, span: int, chunk: int):
+def _from_video(config, run, eye, span: int, chunk: int):
     """A chunk's own clips. Real video has no depth: its channel says "far" everywhere."""
     from nsca_jax.data import video  # PyAV is needed for real video alone
 
@@ -200,15 +208,32 @@ def _from_video(config, eye, span: int, chunk: int):
         dataset = video.open_dataset(
             config.data,
             config.data_dir,
-            video.Settings(config.frames, height=config.side, width=config.side),
+            video.Settings(
+                config.frames,
+                height=config.side,
+                width=config.side,
+                tolerance=video.Tolerance(config.broken, config.missing),
+            ),
         )
-        clips = next(iter(dataset.batches(config.clips, seed=config.seed + chunk)))["frames"]
+        stream = dataset.batches(config.clips, seed=config.seed + chunk)
+        clips = next(stream)["frames"]
     except video.DataError as error:
         raise _launch.BadInput(str(error)) from error
+    _list_left_out(run, dataset.missing, stream.skipped)
     packed = np.concatenate([clips, np.full((*clips.shape[:-1], 1), 255, np.uint8)], -1)
     pairs = _within(np.arange(len(clips)), clips.shape[1], span)
     looks = _look(config, eye, packed.reshape(-1, *packed.shape[2:]))
     return looks, jnp.broadcast_to(pairs, (config.seeds, *pairs.shape))
+
+
+def _list_left_out(run, missing, skipped: dict[str, str]) -> None:
+    """Says how many clips were left out so far; left_out.json lists them with their reasons."""
+    path = run.workdir / "left_out.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found = known | dict.fromkeys(missing, "is missing") | skipped
+    if found != known:
+        run.say(f"{len(found)} clips left out so far: {path}")
+        path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 def _seeds(config) -> range:

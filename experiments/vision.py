@@ -115,7 +115,7 @@ def main(config, run) -> dict:
     """Films, both eyes and the one that must collapse, read-outs, claims, report."""
     store = functools.partial(_vision_films.record, config, run)
     films = _parts.once(run, "films", store)
-    source = _vision_films.source(config, films)
+    source = _vision_films.source(config, run, films)
     parts = _parts.every(
         run, {f"eye-{arm}": functools.partial(learn, config, run, arm, source) for arm in ARMS}
     )

@@ -2,9 +2,12 @@
 
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 
+import json
 import subprocess
 import sys
+import types
 
+import jax
 import numpy as np
 import pytest
 
@@ -12,6 +15,7 @@ from configs import vision as configs
 from experiments import _vision_films, _vision_report, vision
 from experiments._config import BadInput
 from nsca_jax.reports import figures_vision, results
+from tests import test_data_video
 
 
 @pytest.mark.parametrize("preset", configs.PRESETS[:2])
@@ -28,6 +32,7 @@ def test_presets_are_accepted(preset):
         ({"films": 250}, "config.films"),
         ({"labelled": (5,)}, "10 or more"),
         ({"labelled": (501,)}, "at most 500"),
+        ({"missing": 1.5}, "shares"),
         ({"data": "imagenet"}, "config.data must be"),
         ({"data": "kinetics", "data_dir": "nowhere"}, "nowhere is no folder"),
         ({"priors": {"gabor": False, "colour": False, "depth": False}}, "all off"),
@@ -69,6 +74,26 @@ def test_no_film_is_learnt_labelled_and_judged():
     shuffled = _vision_films.shuffle(b, 3)
     assert (shuffled.targets != b.targets).any()
     np.testing.assert_allclose(np.sort(shuffled.targets[:, 3]), np.sort(b.targets[:, 3]))
+
+
+def test_clips_that_cannot_be_read_are_counted_and_listed(tmp_path):
+    folder = test_data_video.kinetics(tmp_path / "data")
+    config = configs.get_config()
+    config.update({"data": "kinetics", "data_dir": str(folder), "clips": 2, "frames": 3})
+    run = types.SimpleNamespace(workdir=tmp_path, say=lambda text: said.append(text))
+    eye, said = vision.eye_of(config, "without"), []
+    with pytest.raises(BadInput, match="more than the share"):
+        _vision_films.source(config, run, {})(eye, 1, 0)
+    config.missing = 0.5
+    looks, pairs = _vision_films.source(config, run, {})(eye, 1, 0)
+    left_out = json.loads((tmp_path / "left_out.json").read_text())
+    assert list(left_out.values()) == ["is missing"]
+    assert len(said) == 1
+    assert said[0].startswith("1 clips left out so far")
+    assert pairs.shape == (config.seeds, 2 * 2, 2)
+    assert len(jax.tree.leaves(looks)[0]) == 2 * 3
+    _vision_films.source(config, run, {})(eye, 1, 1)
+    assert len(said) == 1
 
 
 def test_views_are_of_one_film_and_near():
