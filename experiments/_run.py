@@ -103,7 +103,7 @@ class Run:
         path = self.workdir / "metrics.jsonl"
         length = path.stat().st_size if path.exists() else 0
         lengths = {**self._resume["metrics_bytes"], f"{name}:{step}": length}
-        write_json(self.workdir / "resume.json", {"wall_s": self.wall_s, "metrics_bytes": lengths})
+        self._note(lengths)
         checkpoint.save(self.workdir / "checkpoints" / name, step, state)
         self._resume["metrics_bytes"] = lengths
         self._saved = f"saved at step {step}"
@@ -128,6 +128,7 @@ class Run:
         plain_arrays: dict[str, Any] = {key: np.asarray(value) for key, value in arrays.items()}
         np.savez_compressed(beside, **plain_arrays)
         beside.replace(path)
+        self._note(self._resume["metrics_bytes"])
 
     def save_weights(self, name: str, tree: Any, **header: Any) -> Path:
         """Writes a small tree of arrays as `workdir/NAME.npz`, with the config in its header."""
@@ -151,6 +152,11 @@ class Run:
     def finish(self, result: Mapping[str, Any]) -> None:
         """Writes result.json: from then on the run counts as finished."""
         results.write(self.workdir / "result.json", result)
+
+    def _note(self, metrics_bytes: Mapping[str, int]) -> None:
+        """Keeps, for a resume, the seconds worked so far and the metrics' lengths."""
+        kept = {"wall_s": self.wall_s, "metrics_bytes": dict(metrics_bytes)}
+        write_json(self.workdir / "resume.json", kept)
 
     def _claim(self) -> None:
         """Takes the folder for this config, or says why not."""

@@ -82,10 +82,12 @@ def discover(config, run, condition: str) -> dict[str, np.ndarray]:
     state = init(jax.vmap(jax.random.key)(seeds), *train[:2])
     thrift = jnp.float32(config.thrift_mixed if condition == "mixed" else config.thrift)
     looks = config.steps // settings.look_every
+    turns = [int(share * looks) for share in (settings.turn, *settings.again)]
     before, trace = None, []
     for number in range(looks):
-        if number == int(settings.turn * looks):
+        if number == turns[0]:
             before = look(state, *test[:2], config.objects)
+        if number in turns:
             state = turn(state, *train[:2])
         state, seen = learn(state, *train[:2], thrift)
         trace.append((state.opened < slots_lib.CLOSED, seen.activation, seen.surprise.max((1, 2))))

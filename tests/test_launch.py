@@ -10,10 +10,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from experiments import _launch
 from experiments._progress import Progress, duration
+from experiments._run import Run
 from nsca_jax.reports import metrics, results
 
 ROOT = Path(__file__).parents[1]
@@ -305,3 +307,12 @@ def test_progress_plain_and_live(monkeypatch, capsys):
 def test_durations():
     told = [duration(s) for s in (9.4, 125, 7500)]
     assert told == ["9 s", "2 min 05 s", "2 h 05 min"]
+
+
+def test_time_worked_on_finished_parts_counts_after_a_resume(tmp_path):
+    first = Run("tiny", tmp_path, {"steps": 1})
+    time.sleep(0.2)
+    first.write_arrays(tmp_path / "parts" / "a.npz", {"x": np.zeros(2)})
+    worked_s = first.wall_s
+    del first  # its folder is free again
+    assert worked_s <= Run("tiny", tmp_path, {"steps": 1}).wall_s + 0.05

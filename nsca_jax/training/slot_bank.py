@@ -1,8 +1,9 @@
 """How a bank of property slots learns: predict what comes of interactions, then simplify.
 
 First the free slots open one by one while errors about objects persist, at little price (KL). Then
-the KL rises to its full weight, and the axes turn to simple structure. Last the price of gates
-rises, and shuts those that do not pay for themselves.
+the KL rises to its full weight, and the axes turn to simple structure; they turn again while the
+prior learns the slots' correlations, for that wakes idle ones. Meanwhile the price of gates rises,
+and shuts those that do not pay for themselves.
 """
 
 # flax dataclasses have `replace`, and jax.tree.map keeps types, though not to pyright.
@@ -40,6 +41,7 @@ class Settings(NamedTuple):
     kl_least: float = 0.03
     patience: int = 400  # steps after which a slot that stayed idle opens anew
     turn: float = 0.45  # to simple structure; the price of gates rises from then on
+    again: tuple[float, ...] = (0.5, 0.55)  # further turns, for slots that were idle at the first
     price_full: float = 0.65
     slow_from: float = 0.75  # the learning rate falls from then on
     gate_price: float = 0.15
