@@ -1,14 +1,15 @@
 """How a bank of property slots learns: predict what comes of interactions, then simplify.
 
 First the free slots open one by one while errors about objects persist, at little price (KL). Then
-the KL rises to its full weight, and the axes turn to simple structure; they turn again while the
-prior learns the slots' correlations, for that wakes idle ones. Meanwhile the price of gates rises,
-and shuts those that do not pay for themselves.
+the KL rises to its full weight, and the axes turn to simple structure. From then on the prior knows
+the slots' correlations, which may wake an idle slot: then they turn again. Meanwhile the price of
+gates rises, and shuts those that do not pay for themselves.
 """
 
 # flax dataclasses have `replace`, and jax.tree.map keeps types, though not to pyright.
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -41,7 +42,7 @@ class Settings(NamedTuple):
     kl_least: float = 0.03
     patience: int = 400  # steps after which a slot that stayed idle opens anew
     turn: float = 0.45  # to simple structure; the price of gates rises from then on
-    again: tuple[float, ...] = (0.5, 0.55)  # further turns, for slots that were idle at the first
+    again: tuple[float, ...] = (0.5, 0.55)  # further turns, where a slot woke since the last
     price_full: float = 0.65
     slow_from: float = 0.75  # the learning rate falls from then on
     gate_price: float = 0.15
@@ -56,6 +57,7 @@ class Bank:
     params: Any
     moments: Any
     opened: jax.Array  # [F] int32 step at which the slot opened, CLOSED where it did not
+    turned: jax.Array  # [F] bool: the slot has been turned to simple structure
     step: jax.Array  # [] int32
     key: jax.Array
 
@@ -76,7 +78,8 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
     `init(key, acts, known) -> Bank` has every free slot closed.
     `learn(Bank, acts, known, thrift) -> (Bank, Look)` goes on for `look_every` steps, then looks,
     and opens a slot if it is time; `thrift` [] scales the prices of gates and slots.
-    `turn(Bank, acts, known) -> Bank` turns the slots in use to simple structure.
+    `turn(Bank, acts, known) -> Bank` turns the slots in use to simple structure, if one of them
+    has never been turned.
     `look(Bank, acts, known, met) -> Look`; only the first `met` objects count for its surprise.
     """
     optimiser = optax.chain(optax.clip_by_global_norm(50.0), optax.scale_by_adam(b2=0.99))
@@ -89,7 +92,8 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
         variables = bank.init(key, acts, seen, known, closed)
         params = variables["params"]
         opened = jnp.full(bank.free, slots_lib.CLOSED)
-        return Bank(params, optimiser.init(params), opened, jnp.zeros((), jnp.int32), key)
+        turned = jnp.zeros(bank.free, bool)
+        return Bank(params, optimiser.init(params), opened, turned, jnp.zeros((), jnp.int32), key)
 
     def objective(params, key, acts, known, is_open, kl_weight, thrift, turned):
         key_seen, key_share, key_slots, key_gates = jax.random.split(key, 4)
@@ -162,13 +166,21 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
         used = look(state, acts, known, jnp.int32(len(known))).activation > 0.5
         key = jax.random.fold_in(state.key, settings.steps)
         params = slots_lib.turned(state.params, key, used)
-        return state.replace(params=params, moments=optimiser.init(params))
+        fresh = state.replace(
+            params=params, moments=optimiser.init(params), turned=state.turned | used
+        )
+        woke = jnp.any(used & ~state.turned)
+        return jax.tree.map(functools.partial(_either, woke), fresh, state)
 
     return init, learn, turn, look
 
 
 def _is_open(state: Bank) -> jax.Array:
     return (state.opened < slots_lib.CLOSED).astype(jnp.float32)
+
+
+def _either(choice: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
+    return jnp.where(choice, new, old)
 
 
 def _rise(done, low: float, high: float):
