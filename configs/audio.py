@@ -2,7 +2,7 @@
 
     python -m experiments.audio --config=configs/audio.py                          (20 seeds)
     python -m experiments.audio --config=configs/audio.py:quick                    3 seeds, for CI
-    python -m experiments.audio --config.vision=runs/vision/vision.npz             against that eye
+    python -m experiments.audio --config.vision=runs/vision/encoder.npz          against that eye
 
 Chosen on seeds from 1000 on, which no result uses.
 """

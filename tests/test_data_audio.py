@@ -1,6 +1,5 @@
 """The Greatest Hits' loader: layout, windows around hits, and everything that can be wrong."""
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -14,6 +13,7 @@ from nsca_jax import types
 from nsca_jax.data import audio, audio_layouts
 from nsca_jax.data.audio import DataError, Settings, Tolerance, open_dataset
 from nsca_jax.sensors import mel
+from tests import shipped
 
 RATE_Hz = 16_000
 SMALL = Settings(sample_rate_Hz=RATE_Hz, before_s=0.1, after_s=0.3)
@@ -237,19 +237,8 @@ def test_damaged_bytes_give_a_window_or_are_broken(own_hits):
     assert outcomes == {"window", "broken"}
 
 
-def real_sounds():
-    """The sound effects that pygame ships, found without importing it."""
-    found = importlib.util.find_spec("pygame")
-    if found is None or not found.submodule_search_locations:
-        return []
-    folder = Path(found.submodule_search_locations[0]) / "examples" / "data"
-    return [folder / f"{name}.wav" for name in ("punch", "car_door", "boom")]
-
-
-@pytest.mark.parametrize("path", real_sounds() or [None], ids=lambda p: p.stem if p else "none")
+@pytest.mark.parametrize("path", shipped.sounds(), ids=lambda p: p.stem)
 def test_real_sounds(path, tmp_path):
-    if path is None:
-        pytest.skip("pygame, whose sounds are read here, is not installed")
     sound = audio.read(path, 0.0, Settings(11_025, 0.0, 0.3))
     whole, _ = soundfile.read(path, dtype="float32")
     np.testing.assert_array_equal(sound[: len(whole)], whole[: len(sound)])

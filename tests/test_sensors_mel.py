@@ -1,22 +1,22 @@
 """The mel front end: an independent library, real sounds, and the simulation's closed form."""
 
-import importlib.util
 import warnings
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import librosa
 import numpy as np
 import pytest
+import soundfile
 
 from nsca_jax import types
 from nsca_jax.sensors import mel, sound
+from tests import shipped
 
 RATE_Hz, WINDOW, HOP = 44_100, 2048, 512
 
 
 def librosa_mel(wave, rate_Hz, window, hop):
-    librosa = pytest.importorskip("librosa", reason="librosa, the oracle, is not installed")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Empty filters")  # bands beyond half the sample rate
         spectrum = librosa.feature.melspectrogram(
@@ -48,20 +48,8 @@ def test_bands_agree_with_librosa(window, hop):
         agree(wave.astype(np.float32), RATE_Hz, window, hop)
 
 
-def real_sounds():
-    """The sound effects that pygame ships, found without importing it."""
-    found = importlib.util.find_spec("pygame")
-    if found is None or not found.submodule_search_locations:
-        return []
-    folder = Path(found.submodule_search_locations[0]) / "examples" / "data"
-    return [folder / f"{name}.wav" for name in ("punch", "car_door", "boom")]
-
-
-@pytest.mark.parametrize("path", real_sounds() or [None], ids=lambda p: p.stem if p else "none")
+@pytest.mark.parametrize("path", shipped.sounds(), ids=lambda p: p.stem)
 def test_real_sounds_agree_with_librosa(path):
-    if path is None:
-        pytest.skip("pygame, whose sounds are read here, is not installed")
-    soundfile = pytest.importorskip("soundfile")
     wave, rate_Hz = soundfile.read(path, dtype="float32")
     agree(wave, rate_Hz, 512, 256)
     loudness = mel.log_mel(jnp.asarray(wave), rate_Hz, 512, 256)
