@@ -20,10 +20,18 @@ def librosa_mel(wave, rate_Hz, window, hop):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Empty filters")  # bands beyond half the sample rate
         spectrum = librosa.feature.melspectrogram(
-            **{"y": np.asarray(wave, np.float32), "sr": rate_Hz, "n_fft": window},
-            **{"hop_length": hop, "center": False, "window": "hann", "power": 2.0},
-            **{"n_mels": types.SOUND_BANDS, "htk": True, "norm": None},
-            **{"fmin": sound.BAND_LOW_Hz, "fmax": sound.BAND_HIGH_Hz},
+            y=np.asarray(wave, np.float32),
+            sr=rate_Hz,
+            n_fft=window,
+            hop_length=hop,
+            center=False,
+            window="hann",
+            power=2.0,
+            n_mels=types.SOUND_BANDS,
+            htk=True,
+            norm=None,
+            fmin=sound.BAND_LOW_Hz,
+            fmax=sound.BAND_HIGH_Hz,
         )
     return spectrum.T
 
