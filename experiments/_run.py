@@ -17,8 +17,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from experiments._config import BadInput
 from experiments._progress import Progress
 from nsca_jax import checkpoint
@@ -123,11 +121,7 @@ class Run:
 
     def write_arrays(self, path: Path, arrays: Mapping[str, Any]) -> None:
         """Writes arrays by name as one .npz file, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.writing.npz")
-        plain_arrays: dict[str, Any] = {key: np.asarray(value) for key, value in arrays.items()}
-        np.savez_compressed(beside, **plain_arrays)
-        beside.replace(path)
+        checkpoint.write_arrays(path, arrays)
         self._note(self._resume["metrics_bytes"])
 
     def save_weights(self, name: str, tree: Any, **header: Any) -> Path:

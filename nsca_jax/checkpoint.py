@@ -4,6 +4,7 @@
     restore(folder, template)            the newest good one: (state, step)
     latest(folder)                       its step, or None
     save_weights / load_weights          a small pretrained tree in one file, without pickle
+    write_arrays(path, arrays)           named arrays in one .npz, whole or not at all
 
 A checkpoint is a folder `step_000000042` with orbax's `state/` and a `manifest.json` that holds the
 shape and type of every leaf and a CRC-32 of every file, so that a truncated or altered checkpoint
@@ -18,6 +19,7 @@ import os
 import shutil
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +136,16 @@ def load_weights(path: str | Path, template: Any) -> tuple[Any, dict[str, Any]]:
 def read_weights_header(path: str | Path) -> dict[str, Any]:
     """The header alone of what `save_weights` wrote; raises as `load_weights` does."""
     return _read_weights(path)[1]
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, Any]) -> None:
+    """Writes arrays by name as one .npz file, whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.writing.npz")
+    named: dict[str, Any] = {name: np.asarray(value) for name, value in arrays.items()}
+    np.savez_compressed(beside, **named)
+    beside.replace(path)
 
 
 def _read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
