@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from experiments import _children, _gate, _launch, validate
+from experiments import _children, _gate, _launch, _suite, validate
 from experiments._run import Interrupted, Run
 from nsca_jax.reports import results
 
@@ -99,8 +99,8 @@ def test_what_is_refused_is_told_in_its_words(gate):
 @pytest.mark.parametrize("cause", ["a stop", "another that is refused"])
 def test_no_validation_outlives_the_gate(gate, monkeypatch, cause):
     config, run = gate("endless", *(["refused"] if cause != "a stop" else []))
-    started, start = [], validate.start
-    monkeypatch.setattr(validate, "start", lambda *a: started.append(start(*a)) or started[-1])
+    started, start = [], _suite.start
+    monkeypatch.setattr(_suite, "start", lambda *a: started.append(start(*a)) or started[-1])
     run.signal = 15 if cause == "a stop" else 0
     with pytest.raises(Interrupted if cause == "a stop" else _launch.BadInput):
         validate.main(config, run)
@@ -110,7 +110,7 @@ def test_no_validation_outlives_the_gate(gate, monkeypatch, cause):
 def test_a_ctrl_c_reaches_a_validation_once(gate):
     """From the terminal it goes to a whole process group; a second signal ends a run unsaved."""
     _, run = gate("endless")
-    process = validate.start(run, "endless", "quick")
+    process = _suite.start(run, "endless", validate.command("endless", "quick", run.workdir))
     assert os.getpgid(process.pid) not in (os.getpgid(0), 0)
     _children.stop([process])
     assert process.returncode == -15
