@@ -1,8 +1,9 @@
 # make run, test, lint, bench or gpu: each builds what it needs from the lock by itself, once:
-# the stamp .venv/ready-SUM is named after the lock's checksum.
+# the stamps .venv/ready-SUM and .venv/metaworld-SUM are named after their lists' checksums.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready-$(shell cksum < requirements.lock | cut -d ' ' -f 1)
+METAWORLD := .venv/metaworld-$(shell cksum < requirements-metaworld.txt | cut -d ' ' -f 1)
 GPU_BIN := .venv-gpu/bin
 GPU_READY := .venv-gpu/ready-$(shell cksum < requirements-gpu.txt | cut -d ' ' -f 1)
 
@@ -12,7 +13,7 @@ NEEDS_VENV = $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	|| { echo "$(PYTHON) cannot make virtual environments: install its venv package (Debian: apt install python3-venv)."; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench docs gpu
+.PHONY: help run test lint bench docs metaworld gpu
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -20,10 +21,10 @@ help: ## show this list
 run: $(READY) ## the main experiment: babble with objects, learn, report (ten minutes on a laptop)
 	$(BIN)/python -m experiments.babble --config=configs/babble.py:laptop --workdir=runs/babble
 
-test: $(READY) ## the tests, without the slow ones
+test: $(METAWORLD) ## the tests, without the slow ones
 	$(BIN)/python -m pytest
 
-lint: $(READY) ## ruff, pyright and the import rules
+lint: $(METAWORLD) ## ruff, pyright and the import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
@@ -34,6 +35,8 @@ bench: $(READY) ## ratios against peers, written to benchmarks/results/
 
 docs: $(READY) ## the documents' measured figures, from docs/results/
 	$(BIN)/python -m experiments.document
+
+metaworld: $(METAWORLD) ## what experiments.metaworld needs besides: Meta-World's own package
 
 gpu: $(GPU_READY) ## the main experiment on an NVIDIA GPU, in an environment of its own
 	@$(GPU_BIN)/python -c 'import jax; jax.devices("gpu")' 2>/dev/null \
@@ -46,6 +49,10 @@ $(READY):
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@rm -f .venv/ready-* && touch $@
+
+$(METAWORLD): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-metaworld.txt
+	@rm -f .venv/metaworld-* && touch $@
 
 $(GPU_READY):
 	@$(call NEEDS_PYTHON,12)
