@@ -1,6 +1,10 @@
-"""Statistics over few seeds and few objects; on the host, in numpy."""
+"""Statistics over few seeds and few objects; on the host, in numpy.
+
+Scores of S seeds on T tasks are [S, T]. Two groups of seeds are compared in comparisons.py.
+"""
 
 import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +19,17 @@ class Interval(NamedTuple):
     se: float | None
     low: float | None
     high: float | None
+
+
+class Summary(NamedTuple):
+    """An Interval of what finished, and how many did and did not."""
+
+    mean: float | None
+    se: float | None
+    low: float | None
+    high: float | None
+    n: int
+    failed: int
 
 
 def spearman(a: ArrayLike, b: ArrayLike) -> float:
@@ -70,6 +85,92 @@ def paired_cohens_d(treated: ArrayLike, control: ArrayLike) -> float:
     if len(difference) < 2 or np.ptp(difference) == 0:
         raise ValueError("an effect size needs two pairs or more, with differences that vary")
     return float(np.mean(difference) / np.std(difference, ddof=1))
+
+
+def finished(values: ArrayLike | Sequence[float | None]) -> tuple[np.ndarray, int]:
+    """The finite ones of `values` [N], in order, and how many are not: None or NaN, a failed seed.
+
+    Raises:
+        ValueError: not a vector, or one that holds an infinity.
+    """
+    vector = np.array([np.nan if v is None else v for v in np.asarray(values, object)], np.float64)
+    if vector.ndim != 1 or np.isinf(vector).any():
+        raise ValueError(f"expected a vector without infinities, got {vector!r}")
+    fine = vector[~np.isnan(vector)]
+    return fine, len(vector) - len(fine)
+
+
+def summarise(values: ArrayLike | Sequence[float | None], confidence: float = 0.95) -> Summary:
+    """`mean_interval` of the seeds that finished; None and NaN are counted as failed."""
+    fine, failed = finished(values)
+    if not len(fine):
+        return Summary(None, None, None, None, 0, failed)
+    return Summary(*mean_interval(fine, confidence), len(fine), failed)
+
+
+def interquartile_mean(scores: ArrayLike) -> float:
+    """Mean of the middle half of all scores, any shape (Agarwal et al. 2021).
+
+    Raises:
+        ValueError: no score, or one that is not finite.
+    """
+    scores = finite_vector(np.ravel(scores))
+    if not len(scores):
+        raise ValueError("no scores to average")
+    return float(stats.trim_mean(scores, 0.25))
+
+
+def bootstrap_interval(
+    scores: ArrayLike,
+    statistic: Callable[[np.ndarray], float] = np.mean,
+    confidence: float = 0.95,
+    repeats: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile interval of `statistic` over seeds drawn again with replacement (Efron 1979).
+
+    With scores [S, T] the draw is stratified: each task draws its own S seeds, as few seeds tell
+    more about T tasks than their means do (Agarwal et al. 2021).
+
+    Args:
+        scores: [S] or [S, T].
+        statistic: of an array of the same shape.
+
+    Raises:
+        ValueError: fewer than two seeds, or a score that is not finite.
+    """
+    scores = np.asarray(scores, np.float64)
+    if scores.ndim not in (1, 2) or len(scores) < 2 or not np.isfinite(scores).all():
+        raise ValueError("a bootstrap needs finite scores [S] or [S, T] of two seeds or more")
+    random = np.random.default_rng(seed)
+    draws = [statistic(draw_again(random, scores)) for _ in range(repeats)]
+    tail = (1.0 - confidence) / 2
+    low, high = np.quantile(draws, [tail, 1.0 - tail])
+    return float(low), float(high)
+
+
+def draw_again(random: np.random.Generator, scores: np.ndarray) -> np.ndarray:
+    """Scores like [S] or [S, T], each task's seeds drawn with replacement and on their own."""
+    rows = random.integers(0, len(scores), scores.shape)
+    return np.take_along_axis(scores, rows, 0)
+
+
+def learning_area(steps: ArrayLike, scores: ArrayLike) -> np.ndarray:
+    """Sample efficiency: mean height of a learning curve, by trapezia over `steps`.
+
+    Args:
+        steps: [P] rising; scores: [..., P].
+
+    Returns:
+        [...] in the scores' own unit; NaN where a curve holds one.
+
+    Raises:
+        ValueError: fewer than two points, or steps that do not rise.
+    """
+    steps, scores = finite_vector(steps), np.asarray(scores, np.float64)
+    if len(steps) < 2 or (np.diff(steps) <= 0).any() or scores.shape[-1] != len(steps):
+        raise ValueError("a learning curve needs two points or more, at steps that rise")
+    return np.trapezoid(scores, steps, axis=-1) / (steps[-1] - steps[0])
 
 
 def differences(treated: ArrayLike, control: ArrayLike) -> np.ndarray:
