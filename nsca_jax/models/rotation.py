@@ -19,7 +19,7 @@ def simple_structure(
     key: jax.Array,
     loadings: jax.Array,
     used: jax.Array,
-    starts: int = 8,
+    starts: int = 24,
     steps: int = 300,
     rate: float = 0.03,
 ) -> jax.Array:
