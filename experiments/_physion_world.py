@@ -23,6 +23,7 @@ from nsca_jax.sensors import camera as camera_lib
 from nsca_jax.worlds.physion_like import scenarios
 from nsca_jax.worlds.physion_like import scene as scene_lib
 
+FRAMES = scene_lib.FRAMES
 EVERY = 3  # frames, from one image to the next
 LATER = 15  # the same after the cutoff, of the labelled splits
 FOLDERS = {"dynamics": "dynamics_training", "readout": "readout_training", "test": "testing"}

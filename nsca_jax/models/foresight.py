@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from flax import struct
 
 from nsca_jax.models import vision
-from nsca_jax.priors import visual
 
 SPAN = 2  # observed moments that an imagined one spans
 PACE = 0.2  # unit of a correction, in the percept's
@@ -48,13 +47,10 @@ class Foresight(nn.Module):
     Innate: what changed goes on changing so, as far as the network does not hold against it.
     """
 
-    innate: visual.Innate = visual.Innate()
-    patch: int = 4
-    code: int = 48
+    eye: vision.VisionEncoder = vision.VisionEncoder(patch=4, width=8, code=48)
     width: int = 96
 
     def setup(self):
-        self.eye = vision.VisionEncoder(self.innate, self.patch, 8, self.code)
         self.begin = nn.Dense(self.width)
         self.cell = nn.GRUCell(self.width)
         self.imagined = ImaginedMoment(self.width)

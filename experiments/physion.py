@@ -1,0 +1,237 @@
+"""Will the red thing touch the yellow one? Physion's question, asked of a model that foresees.
+
+A world model learns from films without labels to foresee what is seen. Then it sees the beginning
+of others, and imagines how they go on; a linear read-out is asked, from what it saw and from what
+it saw and imagined. Without --config.data the scenes are physion_like, made here: not Physion.
+Presets: laptop (20 seeds), quick (2 seeds), paper (Physion itself: give --config.data=FOLDER).
+"""
+
+# flax dataclasses have `replace`, though not to pyright.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+
+import functools
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
+
+from experiments import _launch, _parts, _physion_report
+from experiments import _physion_world as world
+from nsca_jax.data import physion
+from nsca_jax.evaluation import physion as judge
+from nsca_jax.models import foresight as model_lib
+from nsca_jax.priors import figures
+from nsca_jax.training import foresight, vision
+
+CHUNK = 50  # gradient steps between two looks at the clock
+EYE_PX = 32  # of the looks that the learnt eye has
+STILL_PX = 16  # of the picture that the static heuristic has
+SPLITS = ("dynamics", "readout", "test")
+
+
+def check(config) -> None:
+    """Refuses what cannot run, in one sentence each."""
+    for name in ("seeds", "steps", "batch", "width", "oracle", "oracle_tries"):
+        if config[name] < 1:
+            raise _launch.BadInput(f"config.{name} must be 1 or more")
+    if config.steps % CHUNK and config.steps > CHUNK:
+        raise _launch.BadInput(f"config.steps must be a multiple of {CHUNK}, or less than that")
+    if not config.learning_rate > 0:
+        raise _launch.BadInput("config.learning_rate must be above 0")
+    for name in SPLITS:
+        if config.data:
+            if config[name] < 0:
+                raise _launch.BadInput(f"config.{name} must be 0, for all trials, or more")
+        elif config[name] < 2 or config[name] % 2:
+            raise _launch.BadInput(
+                f"config.{name} must be an even number, 2 or more, unless config.data is a folder"
+            )
+    if config.data:
+        for split in SPLITS:
+            _open(config, Path(config.data), split)
+
+
+def perceive(config, run, folder: Path, split: str) -> dict[str, np.ndarray]:
+    """Percepts [N, T, P], small looks [N, T, 32, 32, 3], last picture, label, scenario, ids."""
+    dataset = _open(config, folder, split)
+    stream = dataset.trials()
+    rows = []
+    try:
+        for trial in stream:
+            frames = trial["frames"]
+            picture = trial | {"frames": _shrink(frames, EYE_PX), "last": frames[-1]}
+            rows.append(picture | {"percept": np.asarray(_percept(frames))})
+            run.progress(len(rows), len(dataset.ids), f"{split} trials")
+            if run.stopping:
+                raise run.interrupted()
+    except physion.DataError as error:
+        raise _launch.BadInput(str(error)) from error
+    return {
+        "percept": np.stack([row["percept"] for row in rows]),
+        "looks": np.stack([row["frames"] for row in rows]),
+        "last": np.stack([row["last"] for row in rows]),
+        "label": np.stack([row["label"] for row in rows]),
+        "scenario": np.stack([row["scenario"] for row in rows]),
+        "id": np.stack([row["id"] for row in rows]),
+        "skipped": np.array(sorted(f"{k}: {v}" for k, v in stream.skipped.items()), str),
+        "missing": np.array(dataset.missing, str),
+        "excluded": np.array(dataset.excluded, str),
+    }
+
+
+def learn(config, run, films: foresight.Films) -> dict[str, np.ndarray]:
+    """Parameters of every seed, newborn ("fresh") and grown, and the loss [S, steps]."""
+    init, one = foresight.make_learner(_model(config), _settings(config))
+    chunk = min(CHUNK, config.steps)
+    many = jax.vmap(functools.partial(one, steps=chunk), (0, 0, None))
+    grow = jax.jit(many, donate_argnums=0)
+    keys = jax.vmap(jax.random.key)(config.seed + jnp.arange(config.seeds))
+    learner = jax.jit(jax.vmap(init, (0, None)))(keys, films)
+    fresh = jax.tree.map(jnp.copy, learner.params)
+    losses = []
+    for step in range(chunk, config.steps + 1, chunk):
+        learner, loss = grow(learner, keys, films)
+        losses.append(np.asarray(loss))
+        run.log(step, {"loss": losses[-1].mean(1)})
+        run.progress(step, config.steps, "steps", loss=float(losses[-1].mean()))
+        if run.stopping:
+            raise run.interrupted()
+    tree = jax.device_get({"grown": learner.params, "fresh": fresh})
+    flat = traverse_util.flatten_dict(tree, sep="/")
+    return {**flat, "loss": np.concatenate(losses, 1)}
+
+
+def read_outs(config, run, seen, films, flat: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Answers [S, N] right or not, C and training accuracy [S] of every arm, and one future."""
+    tree = traverse_util.unflatten_dict({k: v for k, v in flat.items() if k != "loss"}, sep="/")
+    tell = jax.jit(jax.vmap(functools.partial(foresight.features, _model(config)), (0, None)))
+    out: dict[str, np.ndarray] = {}
+    done, total = 0, len(_physion_report.ARMS) * config.seeds
+    for born in ("grown", "fresh"):
+        told = {split: tell(tree[born], films[split]) for split in ("readout", "test")}
+        if born == "grown":
+            out["future/mean"] = np.asarray(told["test"][2].mean[0])
+        for arm in _physion_report.ARMS:
+            if not arm.startswith(born):
+                continue
+            parts = slice(0, 2) if arm.endswith("imagined") else slice(0, 1)
+            x = {k: np.concatenate([np.asarray(f) for f in v[parts]], -1) for k, v in told.items()}
+            answers = []
+            for s in range(config.seeds):
+                answers.append(_answer(seen, x["readout"][s], x["test"][s]))
+                done += 1
+                run.progress(done, total, "read-outs", arm=arm)
+                if run.stopping:
+                    raise run.interrupted()
+            out |= {f"{arm}/{k}": np.stack(v) for k, v in _columns(answers).items()}
+    return out
+
+
+def stills(seen: dict[str, dict]) -> dict[str, np.ndarray]:
+    """What the last observed picture tells by itself: its pixels and its percept."""
+
+    def x(split: str) -> np.ndarray:
+        pixels = _shrink(seen[split]["last"], STILL_PX).reshape(len(seen[split]["last"]), -1)
+        return np.concatenate([pixels / 255.0, seen[split]["percept"][:, -1]], -1)
+
+    return {k: np.stack(v) for k, v in _columns([_answer(seen, x("readout"), x("test"))]).items()}
+
+
+def simulate(config, run, folder: Path, test: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """[scenarios] accuracy of the noisy simulator on the first test trials of each."""
+    right = []
+    for number, scenario in enumerate(physion.SCENARIOS):
+        run.progress(number, len(physion.SCENARIOS), "scenarios", oracle=scenario)
+        label = test["label"][test["scenario"] == number][: config.oracle]
+        said = world.oracle(folder, "test", scenario, len(label), config.oracle_tries) > 0.5
+        right.append(float(np.mean(said == label)))
+        if run.stopping:
+            raise run.interrupted()
+    return {"accuracy": np.array(right)}
+
+
+def main(config, run) -> dict:
+    """The scenes, what is seen of them, learning, read-outs, then the claims and the report."""
+    folder = Path(config.data) if config.data else run.workdir / "physion_like"
+    if not config.data:
+        world.make(run, folder, {split: config[split] for split in SPLITS})
+    seen = {
+        split: _parts.once(run, split, functools.partial(perceive, config, run, folder, split))
+        for split in SPLITS
+    }
+    films = {split: _films(config, seen[split]) for split in SPLITS}
+    flat = _parts.once(run, "models", lambda: learn(config, run, films["dynamics"]))
+    answers = _parts.once(run, "answers", lambda: read_outs(config, run, seen, films, flat))
+    still = _parts.once(run, "still", lambda: stills(seen))
+    oracle = {}
+    if not config.data:
+        oracle = _parts.once(run, "oracle", lambda: simulate(config, run, folder, seen["test"]))
+    found = _physion_report.Found(seen, flat["loss"], answers, still, oracle)
+    result = run.result(
+        seeds=list(range(config.seed, config.seed + config.seeds)),
+        **_physion_report.claims(config, found),
+    )
+    _physion_report.write(config, run, found, result, folder)
+    return result
+
+
+def _open(config, folder: Path, split: str) -> physion.Dataset:
+    """A split with the frames that are needed of it; raises BadInput."""
+    every = range(0, world.FRAMES, world.EVERY)
+    observed = foresight.OBSERVED * world.EVERY
+    ends = (judge.CUTOFF, judge.CUTOFF_COLLIDE)
+    frames = (
+        (tuple(every),) * 2
+        if split == "dynamics"
+        else tuple(tuple(range(end + world.EVERY - observed, end + 1, world.EVERY)) for end in ends)
+    )
+    settings = physion.Settings(*frames, height=world.EYE.height, width=world.EYE.width)
+    limit = config[split] if config.data else 0
+    try:
+        return physion.open_dataset(folder, split, settings, limit)
+    except physion.DataError as error:
+        raise _launch.BadInput(f"config.data: {error}") from error
+
+
+@jax.jit
+def _percept(frames: jax.Array) -> jax.Array:
+    return figures.percept(frames.astype(jnp.float32) / 255.0)
+
+
+def _shrink(images: np.ndarray, side: int) -> np.ndarray:
+    """[..., side, side, 3] uint8 means over squares."""
+    *lead, height, width, _ = images.shape
+    blocks = images.reshape(*lead, side, height // side, side, width // side, 3)
+    return blocks.mean((-4, -2)).round().astype(np.uint8)
+
+
+def _films(config, seen: dict[str, np.ndarray]) -> foresight.Films:
+    looks = jax.jit(functools.partial(vision.look, _model(config).eye))(seen["looks"])
+    return foresight.Films(jnp.asarray(seen["percept"]), looks.pixels, looks.responses)
+
+
+@functools.cache
+def _network(width: int) -> model_lib.Foresight:
+    return model_lib.Foresight(width=width)
+
+
+def _model(config) -> model_lib.Foresight:
+    return _network(config.width)
+
+
+def _settings(config) -> foresight.Settings:
+    return foresight.Settings(config.batch, config.steps, config.learning_rate)
+
+
+def _answer(seen, train_x: np.ndarray, test_x: np.ndarray) -> judge.Answer:
+    return judge.read_out(train_x, seen["readout"]["label"], test_x, seen["test"]["label"])
+
+
+def _columns(answers: list[judge.Answer]) -> dict[str, list]:
+    return {name: [getattr(a, name) for a in answers] for name in judge.Answer._fields}
+
+
+if __name__ == "__main__":
+    _launch.launch("physion", main, check)
