@@ -1,9 +1,11 @@
 # make run, test, lint, bench or gpu: each builds what it needs from the lock by itself, once:
-# the stamps .venv/ready-SUM and .venv/metaworld-SUM are named after their lists' checksums.
+# the stamps .venv/ready-SUM, .venv/metaworld-SUM and .venv/procgen-SUM are named after their lists'
+# checksums.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready-$(shell cksum < requirements.lock | cut -d ' ' -f 1)
 METAWORLD := .venv/metaworld-$(shell cksum < requirements-metaworld.txt | cut -d ' ' -f 1)
+PROCGEN := .venv/procgen-$(shell cksum < requirements-procgen.txt | cut -d ' ' -f 1)
 GPU_BIN := .venv-gpu/bin
 GPU_READY := .venv-gpu/ready-$(shell cksum < requirements-gpu.txt | cut -d ' ' -f 1)
 
@@ -13,7 +15,7 @@ NEEDS_VENV = $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	|| { echo "$(PYTHON) cannot make virtual environments: install its venv package (Debian: apt install python3-venv)."; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench docs metaworld gpu
+.PHONY: help run test lint bench docs metaworld procgen gpu
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -38,6 +40,10 @@ docs: $(READY) ## the documents' measured figures, from docs/results/
 
 metaworld: $(METAWORLD) ## what experiments.metaworld needs besides: Meta-World's own package
 
+procgen: $(PROCGEN) ## what experiments.procgen needs besides, on Linux: its games, and Debian's libqt5gui5
+	@$(BIN)/python -c 'import envpool.procgen' \
+		|| { echo "Procgen's games need a system library: on Debian, apt install libqt5gui5."; exit 2; }
+
 gpu: $(GPU_READY) ## the main experiment on an NVIDIA GPU, in an environment of its own
 	@$(GPU_BIN)/python -c 'import jax; jax.devices("gpu")' 2>/dev/null \
 		|| { echo "JAX sees no NVIDIA GPU here: 'make run' works without one."; exit 2; }
@@ -53,6 +59,11 @@ $(READY):
 $(METAWORLD): $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-metaworld.txt
 	@rm -f .venv/metaworld-* && touch $@
+
+$(PROCGEN): $(READY)
+	@[ "$$(uname -s)" = Linux ] || { echo "Procgen's games come for Linux alone."; exit 2; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-procgen.txt
+	@rm -f .venv/procgen-* && touch $@
 
 $(GPU_READY):
 	@$(call NEEDS_PYTHON,12)
