@@ -99,7 +99,7 @@ def learn(config, run, films: foresight.Films) -> dict[str, np.ndarray]:
         if run.stopping:
             raise run.interrupted()
     tree = jax.device_get({"grown": learner.params, "fresh": fresh})
-    flat = traverse_util.flatten_dict(tree, sep="/")
+    flat: dict = traverse_util.flatten_dict(tree, sep="/")
     return {**flat, "loss": np.concatenate(losses, 1)}
 
 

@@ -41,8 +41,8 @@ def accuracy(
     A scenario without trials, NaN, is left out.
     """
     first = next(iter(arms.values()))
-    kept = np.isfinite(first).all(0)
-    labels = [name for name, keep in zip(names, kept, strict=True) if keep] + ["mean"]
+    kept = np.flatnonzero(np.isfinite(first).all(0))
+    labels = [*(names[number] for number in kept), "mean"]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, 3.2), layout="constrained")
         ax = figure.subplots()
@@ -60,7 +60,7 @@ def accuracy(
         ax.set_xticks(range(len(labels)), labels)
         ax.set_ylim(0.3, 1.02)
         ax.set_ylabel("accuracy")
-        figure.legend(loc="outside upper center", ncols=3)
+        figure.legend(loc="outside upper center", ncols=2)
         return _save(figure, path)
 
 
