@@ -53,7 +53,7 @@ def _launch(name: str, main: Main, check, steering: Sequence[str]) -> int:
         config: Any = command.config
         if check is not None:
             check(config)
-        _set_up_jax()
+        set_up_jax()
         run = Run(name, command.workdir, config.to_dict(), steering)
         check_disk(command.workdir, config.get("disk_gb", 0))
     except (BadInput, ValueError) as error:
@@ -104,7 +104,7 @@ def _conclude(run: Run, result: Mapping[str, Any]) -> int:
     return 0 if result["passed"] else 1
 
 
-def _set_up_jax() -> None:
+def set_up_jax() -> None:
     """The persistent compilation cache, before anything compiles."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = os.environ.get("JAX_COMPILATION_CACHE_DIR") or str(home / "nsca_jax" / "xla")

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import _launch, _memory_report, _parts
+from experiments import _interactions, _launch, _memory_report, _parts
 from nsca_jax import objects, types
 from nsca_jax.evaluation import memory as judge
 from nsca_jax.evaluation import transfer
@@ -117,8 +117,8 @@ def collect(config, number: int) -> dict[str, np.ndarray]:
         BLOCK,
         experience.SensorNoise(**config.sensor_noise.to_dict()),
     ).rows
-    rows = rows.replace(spawn=rows.spawn.replace(image=rows.spawn.image[:, :0, :0]))
-    return _by_name(rows)
+    rows = experience.without_image(rows)
+    return _interactions.by_name(rows)
 
 
 def pools_of(config, stored: list[dict[str, np.ndarray]]) -> Pools:
@@ -126,7 +126,7 @@ def pools_of(config, stored: list[dict[str, np.ndarray]]) -> Pools:
     train, test, first = [], [], 0
     for path, arrays in zip(config.objects, stored, strict=True):
         count = len(objects.load(path).names)
-        rows = _from_names(arrays)
+        rows = _interactions.from_names(arrays)
         rows = rows.replace(object_id=rows.object_id + first)
         edge = config.pool * _regions(count)
         train.append(jax.tree.map(lambda x, edge=edge: x[:edge], rows))
@@ -228,26 +228,6 @@ def _regions(things: int) -> int:
 def _name(path: str) -> str:
     """configs/objects_kitchen.yaml -> kitchen."""
     return path.rpartition("/")[2].removesuffix(".yaml").removeprefix("objects_")
-
-
-def _by_name(rows: types.Interaction) -> dict[str, np.ndarray]:
-    """The leaves by dotted name."""
-    out = {}
-    for name, value in vars(rows).items():
-        parts = {name: value} if isinstance(value, jax.Array) else vars(value)
-        out |= {name if name in parts else f"{name}.{k}": np.asarray(v) for k, v in parts.items()}
-    return out
-
-
-def _from_names(arrays: dict[str, np.ndarray]) -> types.Interaction:
-    """The inverse of `_by_name`."""
-    fields: dict[str, Any] = {"spawn": {}, "outcome": {}}
-    for name, array in arrays.items():
-        group, _, leaf = name.rpartition(".")
-        (fields[group] if group else fields)[leaf] = jnp.asarray(array)
-    fields["spawn"] = types.Observation(**fields["spawn"])
-    fields["outcome"] = types.Outcome(**fields["outcome"])
-    return types.Interaction(**fields)
 
 
 def _keys(config) -> jax.Array:

@@ -318,7 +318,7 @@ def test_presets_pass_their_own_check():
 
 def test_interactions_come_back_from_their_names():
     rows = _rows(0, 1, 8)
-    again = memory._from_names(memory._by_name(rows))
+    again = _interactions.from_names(_interactions.by_name(rows))
     for a, b in zip(jax.tree.leaves(rows), jax.tree.leaves(again), strict=True):
         np.testing.assert_array_equal(a, b)
 

@@ -4,6 +4,9 @@ Paired where the same seeds went through both; else two samples that may differ 
 A family of comparisons is corrected by Holm's step-down.
 """
 
+# pyright takes brentq to return its report, too
+# pyright: reportArgumentType=false
+
 import functools
 import math
 from typing import NamedTuple

@@ -57,6 +57,7 @@ def collect(
     bins: int,
     block: int,
     noise: experience.SensorNoise = experience.NO_NOISE,
+    forced: bool = True,
 ):
     """Balanced held-out interactions over objects first .. first + count - 1.
 
@@ -75,7 +76,7 @@ def collect(
         index = order[i * block : (i + 1) * block]
         keys = jax.vmap(lambda j: jax.random.fold_in(key, j + 1))(index)
         one = jax.tree.map(lambda x, index=index: x[index], choice)
-        rows, course = _carry_out(body, camera, keys, one, noise)
+        rows, course = _carry_out(body, camera, keys, one, noise, forced)
         parts.append(jax.device_get((rows, course)))
     rows = jax.tree.map(lambda *x: jnp.asarray(np.concatenate(x)[:total]), *[p[0] for p in parts])
     return HeldOut(rows, _join([p[1] for p in parts], total), region)
@@ -92,9 +93,9 @@ def _join(courses: list[experience.Course], total: int) -> experience.Course:
     return experience.Course(**{name: join(name, axis) for name, axis in axes.items()})
 
 
-@functools.partial(jax.jit, static_argnums=(1, 4))
-def _carry_out(body, camera, keys, choice, noise):
-    return experience.carry_out(body, camera, keys, choice, noise)
+@functools.partial(jax.jit, static_argnums=(1, 4, 5))
+def _carry_out(body, camera, keys, choice, noise, forced):
+    return experience.carry_out(body, camera, keys, choice, noise, forced)
 
 
 def table_of(rows: types.Interaction, first: int, count: int) -> table_lib.GroundingTable:
@@ -137,6 +138,11 @@ def modality_skill(predicted, target) -> dict[str, jax.Array]:
     return _by_modality(1.0 - error, variance > SAME)
 
 
+def row_error(predicted, target) -> jax.Array:
+    """Squared error of each interaction over the set's variance, mean over modalities: [n]."""
+    return overall(_by_modality(per_dimension(predicted, target), jnp.var(target, 0) > SAME))
+
+
 def _by_modality(value, informative) -> dict[str, jax.Array]:
     """Mean of value [..., O] over the informative dimensions [O] of each modality."""
     values, masks = dynamics.split_outcome(value), dynamics.split_outcome(informative)
@@ -171,8 +177,7 @@ def _score(settings, state: learner.LearnerState, rows, region, memory, regions:
     predicted = normalise.invert(state.statistics.outcome, out.outcome_mean.mean(0))
     target = dynamics.outcome_vector(rows.outcome)
     skill = modality_skill(predicted, target)
-    each = _by_modality(per_dimension(predicted, target), jnp.var(target, 0) > SAME)
-    error = overall(each)
+    error = row_error(predicted, target)
     ones = jnp.ones_like(error)
     total = jax.ops.segment_sum(error, region, regions)
     count = jax.ops.segment_sum(ones, region, regions)

@@ -69,15 +69,21 @@ def add(buffer: ReplayBuffer, batch: Any, valid: jax.Array) -> ReplayBuffer:
     )
 
 
-def sample(buffer: ReplayBuffer, keys: jax.Array, batch: int) -> tuple[Any, jax.Array]:
+def sample(
+    buffer: ReplayBuffer, keys: jax.Array, batch: int, recent: int = 0
+) -> tuple[Any, jax.Array]:
     """Draws [S, batch, ...] rows uniformly from what is filled, by keys [S], and their validity.
 
     The mask [S, batch] goes into the loss: uniform over the valid rows, with no search for them.
-    On an empty buffer nothing is valid.
+    On an empty buffer nothing is valid. `recent` > 0 draws from the last so many rows alone.
     """
-    seeds = buffer.valid.shape[1]
+    capacity, seeds = buffer.valid.shape
     filled = jnp.maximum(buffer.size, 1)
+    if recent:
+        filled = jnp.minimum(filled, recent)
     index = jax.vmap(lambda k: jax.random.randint(k, (batch,), 0, filled))(keys)
+    if recent:
+        index = (buffer.next - 1 - index) % capacity
     column = jnp.arange(seeds)[:, None]
     rows = jax.tree.map(lambda stored: stored[index, column], buffer.rows)
     return rows, buffer.valid[index, column]

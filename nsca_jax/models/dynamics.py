@@ -245,7 +245,10 @@ class OutcomeModel(nn.Module):
     """One member of the ensemble.
 
     `use_action=False` is the control that must fail: it has neither skill nor parameters, nor the
-    touch and proprioception at the spawn, in which the act is written.
+    touch and proprioception at the spawn, in which the act is written. Two ablations:
+    `use_priors=False` expects neither that things fall, rest on the table and persist, only the
+    mean of what was seen; `use_slots=False` has no bottleneck between a look and what comes of the
+    thing, and no traits.
     """
 
     width: int = 192
@@ -253,6 +256,8 @@ class OutcomeModel(nn.Module):
     latent: int = 64
     knot_dt_s: float = 0.2
     use_action: bool = True
+    use_priors: bool = True
+    use_slots: bool = True
 
     @nn.compact
     def __call__(self, situation: Situation, statistics: Statistics) -> Prediction:
@@ -262,29 +267,36 @@ class OutcomeModel(nn.Module):
         if not self.use_action:  # the body's own state at the spawn is the act's doing
             senses = senses.at[..., LOOK:].set(0.0)
         thing = nn.silu(nn.Dense(THING_WIDTH, name="look")(senses[..., :LOOK]))
-        thing = nn.Dense(THING, name="thing")(thing)
+        if self.use_slots:
+            thing = nn.Dense(THING, name="thing")(thing)
         inputs = jnp.concatenate([thing, senses[..., LOOK:], action, situation.memory], -1)
         context = Trunk(self.width, self.blocks)(inputs)
         raw = self.param("raw", nn.initializers.constant(RAW0), ())
         gate = nn.Dense(1, kernel_init=ZERO, use_bias=False, name="gate")(context)[..., 0]
-        weight = physics.gated_weight(raw, gate)
+        weight = physics.gated_weight(raw, gate) * float(self.use_priors)
         z, motion, log_variance, residual = self.unroll(
             situation, statistics.motion, context, weight
         )
         seen = jnp.concatenate([context, z, motion[..., -1, :]], -1)
         head = nn.Dense(2 * OUTCOMES, kernel_init=ZERO)(seen)
         outcome_mean, outcome_raw = jnp.split(head, 2, -1)
-        outcome_mean = outcome_mean + situation.persistence
-        mean, scale = statistics.outcome.mean, normalise.std(statistics.outcome)
-        loudness = SoundHead()(seen, thing, situation.memory)
-        heard = (loudness - mean[SOUND]) / scale[SOUND]
-        no_force = -mean[TOUCH] / scale[TOUCH]
-        felt = TouchHead()(outcome_mean[..., TOUCH] - no_force, thing, situation.memory) + no_force
-        outcome_mean = outcome_mean.at[..., SOUND].set(heard).at[..., TOUCH].set(felt)
+        outcome_mean = outcome_mean + situation.persistence * float(self.use_priors)
+        if self.use_slots:
+            traits = (seen, thing, situation.memory)
+            outcome_mean = self.by_traits(outcome_mean, traits, statistics.outcome)
         price = jnp.mean(physics.blend_penalty(residual, raw, RAW0), -1)
-        penalty = price + physics.gate_penalty(gate)
+        penalty = (price + physics.gate_penalty(gate)) * float(self.use_priors)
         outcome_log_variance = soft_clip(outcome_raw)
         return Prediction(motion, log_variance, outcome_mean, outcome_log_variance, weight, penalty)
+
+    def by_traits(self, usual, traits, statistics):
+        """Outcome means [B, O] whose sound and touch are read off what the thing is."""
+        mean, scale = statistics.mean, normalise.std(statistics)
+        seen, thing, memory = traits
+        heard = (SoundHead()(seen, thing, memory) - mean[SOUND]) / scale[SOUND]
+        no_force = -mean[TOUCH] / scale[TOUCH]
+        felt = TouchHead()(usual[..., TOUCH] - no_force, thing, memory) + no_force
+        return usual.at[..., SOUND].set(heard).at[..., TOUCH].set(felt)
 
     def unroll(self, situation, statistics, context, weight):
         """K knots from rest: final z [B, latent]; mean, log-variance, residual [B, K, M]."""
@@ -298,6 +310,7 @@ class OutcomeModel(nn.Module):
         scale, seen, knots = normalise.std(statistics), motion, []
         for knot in range(types.KNOTS):
             prior = ballistic_knot(motion, self.knot_dt_s, floor_m, statistics, knot)
+            prior = prior * float(self.use_priors)
             z, residual, log_variance = cell(z, drive + clock[knot], seen)
             mean = physics.blend(prior, residual, weight[..., None])
             seen = jnp.clip(mean, -STATE_LIMIT, STATE_LIMIT)

@@ -19,13 +19,14 @@ Picture = tuple[str | Path, str]  # a file and its caption
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report: text (blank lines part paragraphs), links, charts, films, sounds."""
+    """A part of the report: text (blank lines part paragraphs), links, table, charts, media."""
 
     title: str
     text: str = ""
     figures: Sequence[Picture] = ()
     media: Sequence[Picture] = ()
     links: Sequence[tuple[str, str]] = ()  # words, and a file's address relative to the report
+    table: Sequence[Sequence[str]] = ()  # rows of cells, the heads first
 
 
 def write_report(
@@ -158,6 +159,8 @@ def _strip(c: Mapping[str, Any]) -> str:
 def _section(section: Section) -> str:
     blocks = [f"<section><h2>{_text(section.title)}</h2>{_paragraphs(section.text)}"]
     blocks += [f'<p><a href="{_text(to)}">{_text(words)}</a></p>' for words, to in section.links]
+    if section.table:
+        blocks.append(_table(*section.table))
     if section.figures:
         charts = "".join(_figure(file, caption, "chart") for file, caption in section.figures)
         blocks.append(f'<div class="charts">{charts}</div>')
@@ -165,6 +168,16 @@ def _section(section: Section) -> str:
         films = "".join(_figure(file, caption, "film") for file, caption in section.media)
         blocks.append(f'<div class="films">{films}</div>')
     return "".join(blocks) + "</section>"
+
+
+def _table(heads: Sequence[str], *rows: Sequence[str]) -> str:
+    top = "".join(f"<th>{_text(head)}</th>" for head in heads)
+    body = ""
+    for row in rows:
+        cells = zip(heads, row, strict=True)
+        body += "<tr>" + "".join(f'<td data-label="{_text(h)}">{_text(c)}</td>' for h, c in cells)
+        body += "</tr>"
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _figure(file: str | Path, caption: str, kind: str) -> str:

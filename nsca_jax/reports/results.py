@@ -45,13 +45,15 @@ def criterion(
     direction: str,
     control: tuple[str, float] | None = None,
     by_interval: bool = False,
+    confidence: float = 0.95,
 ) -> dict[str, Any]:
     """One criterion of a result.
 
     `value`, held against `threshold` (`direction` is ">=" or "<="), is the mean over the seeds
-    that finished; with `by_interval` it is the end of the 95 % interval that is nearer to failing,
-    so that every plausible mean must pass. The interval is Student's t over seeds; with one seed
-    `se` and `ci95` are None, and `by_interval` has not passed. `control` names a rival that must
+    that finished; with `by_interval` it is the end of an interval (of `confidence`, which a family
+    of comparisons widens) that is nearer to failing, so that every plausible mean must pass. The
+    interval is Student's t over seeds; with one seed `se` and `ci95` are None, and `by_interval`
+    has not passed. `control` names a rival that must
     fail and its value: where it reaches the threshold too, the criterion has not passed.
     Raises ValueError for another direction or a value that is not finite.
     """
@@ -62,7 +64,10 @@ def criterion(
     mean = se = low = high = None
     if finished:
         mean, se, low, high = stats.mean_interval(finished)
-    value = (low if direction == ">=" else high) if by_interval else mean
+    value = mean
+    if finished and by_interval:
+        wide = stats.mean_interval(finished, confidence)
+        value = wide.low if direction == ">=" else wide.high
     out = {
         "name": name,
         "claim": claim,

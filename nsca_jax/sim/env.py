@@ -61,9 +61,16 @@ class Reading:
     finite: jax.Array  # [] bool
 
 
-def reset(scene: scene_lib.Scene, object_id, skill, parameters, place_m) -> World:
-    """Spawn an interaction: object_id, skill [] int32; parameters [4]; place_m [2] on the table."""
+def reset(scene: scene_lib.Scene, object_id, skill, parameters, place_m, astray_key=None) -> World:
+    """Spawn an interaction: object_id, skill [] int32; parameters [4]; place_m [2] on the table.
+
+    With an `astray_key` the interaction is not forced: the object lies on the table, and the hand
+    starts somewhere beside it (`skills.astray`).
+    """
     plan, thing, thing_velocity = skills.plan(scene, object_id, skill, parameters, place_m)
+    if astray_key is not None:
+        plan = skills.astray(scene, object_id, plan, thing[:2], astray_key)
+        thing, thing_velocity = thing.at[2].set(scene.rest_height_m[object_id]), jnp.zeros(3)
     fingers = jnp.broadcast_to(plan.opening_m, (2,))
     upright = jnp.array([1.0, 0.0, 0.0, 0.0])
     hand_velocity = skills.spawn_velocity(plan)

@@ -12,7 +12,8 @@ A `Plan` is the open-loop motor programme of one interaction; `command` reads it
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
-# (jnp.where of untyped leaves)
+# pyright: reportAttributeAccessIssue=false
+# (jnp.where of untyped leaves; a struct's replace)
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +37,7 @@ HOLD_S = 0.08  # a drop opens its fingers, and a lift starts, after this time
 RAMP_S = 0.1  # a push reaches its speed in this time
 PUSH_S = 0.8
 OPEN_M = 0.03
+ASTRAY_M = 0.15  # how far from touching a hand may start that nothing brings to the object
 RETREAT_M_S = 0.6
 
 
@@ -81,6 +83,20 @@ def plan(scene: scene_lib.Scene, object_id, skill, parameters, place_m):
         force_N=force,
     )
     return out, thing, jnp.where(skill == DROP, 1.0, 0.0) * cruise
+
+
+def astray(scene: scene_lib.Scene, object_id, plan: Plan, place_m, key) -> Plan:
+    """The same motor programme from anywhere beside the object: most often it meets nothing.
+
+    The hand stands in any direction from the object at place_m [2], clear of it by at most
+    ASTRAY_M, whatever the direction in which it is going to move.
+    """
+    angle_key, gap_key = jax.random.split(key)
+    angle = jax.random.uniform(angle_key, minval=-jnp.pi, maxval=jnp.pi)
+    beside = jnp.array([jnp.cos(angle), jnp.sin(angle)])
+    clear = _touching_distance(scene.footprint_m[object_id], beside) + plan.opening_m
+    away = clear + jax.random.uniform(gap_key, maxval=ASTRAY_M)
+    return plan.replace(start_m=plan.start_m.at[:2].set(place_m + away * beside))
 
 
 def spawn_velocity(plan: Plan):

@@ -4,6 +4,9 @@
 donated state. S seeds x B worlds are one flat axis of worlds for physics and senses; learning is
 `vmap`ped over seeds. Keys are derived from the iteration's number, so that a resumed run draws
 what an unbroken one would.
+
+Objects may come in stages; EWC then stiffens what was learnt in those before (`make_settle`).
+Interactions are carried out as they are chosen, or drawn from a `Recording` made beforehand.
 """
 
 # flax dataclasses have `replace`, and jnp functions one array to return, though not to pyright.
@@ -19,16 +22,18 @@ import jax.numpy as jnp
 from flax import struct
 
 from nsca_jax import types
+from nsca_jax.continual import ewc
 from nsca_jax.curiosity import arms, choose, evidence, recent_mean
 from nsca_jax.grounding import table as table_lib
 from nsca_jax.memory import replay
 from nsca_jax.sensors import camera as camera_lib
-from nsca_jax.training import experience
+from nsca_jax.training import consolidation, experience
 from nsca_jax.training import learner as learning
 
 SKILLS = len(types.SKILLS)
 BORROWED = 4  # samples of its object's error that every region starts from
 PERIODS = 24  # parts of a run in which visits are counted apart
+FISHER_ROWS = 128  # of a stage's last interactions, by which its parameters become stiff
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +58,11 @@ class BabbleSettings:
     greed: float = 2.0  # power of learnabilities, and of errors within an object, in the choice
     floor: float = 0.05  # share of choices spread over all regions
     slow_every: int = 24  # iterations between copies of the slow predictor
+    stages: int = 1  # parts of the objects, met one after another, in an order of the seed's own
+    stiffness: float = 0.0  # of EWC, for what was learnt in the stages before
+    memory: bool = True  # False: learns from the last `recent` interactions, asks no table
+    recent: int = 128
+    forced: bool = True  # False: hands start anywhere beside their objects
 
     @property
     def regions(self) -> int:
@@ -69,6 +79,7 @@ class TrainState:
     pending: dict  # [S, E, ...] the copy that will be
     curiosity: Any  # [S] state of the arm, over objects for a learnability, else over regions
     errors: recent_mean.State  # [S] last errors of each region
+    stiff: Any  # [S] ewc.State, or () where nothing is stiff
     buffer: replay.ReplayBuffer  # [capacity, S]
     table: table_lib.GroundingTable  # [S]
     shuffled: table_lib.GroundingTable  # [S] control: sounds of other interactions
@@ -93,6 +104,47 @@ def make_train(settings: BabbleSettings) -> tuple[Callable, Callable]:
     return init, chunk
 
 
+def make_settle(settings: BabbleSettings) -> Callable[[TrainState], TrainState]:
+    """What is to be done where a stage ends, if anything is stiff: it gets its own anchor."""
+    groups = {k: v for k, v in consolidation.SEMANTIC.items() if settings.learner.use_slots}
+    groups = groups or {"look": consolidation.SEMANTIC["look"]}
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def settle(state: TrainState) -> TrainState:
+        last = (state.buffer.next - 1 - jnp.arange(FISHER_ROWS)) % settings.capacity
+        rows = jax.tree.map(lambda x: jnp.swapaxes(x[last], 0, 1), state.buffer.rows)
+
+        def one(stiff, learner, table, rows, key):
+            memory = own_memory(settings, table, rows.object_id)
+            information = consolidation.fisher(
+                settings.learner, learner.params, learner.statistics, rows, memory, key
+            )
+            return ewc.update(stiff, learner.params, ewc.scale_groups(information, groups))
+
+        keys = jax.vmap(lambda k: jax.random.fold_in(jax.random.fold_in(k, 0), state.iteration))(
+            state.keys
+        )
+        stiff = jax.vmap(one)(state.stiff, state.learner, state.table, rows, keys)
+        return state.replace(stiff=stiff)
+
+    return settle
+
+
+def present(settings: BabbleSettings, key, iteration) -> jax.Array:
+    """Objects of the stage at `iteration`: [objects / stages] int32; `key` is the seed's."""
+    order = jnp.arange(settings.objects)
+    if settings.stages == 1:
+        return order
+    order = jax.random.permutation(jax.random.fold_in(jax.random.fold_in(key, 0), 0), order)
+    stage = iteration * settings.stages // settings.iterations
+    return order.reshape(settings.stages, -1)[stage]
+
+
+def own_memory(settings: BabbleSettings, table: table_lib.GroundingTable, object_id) -> jax.Array:
+    """What the agent's table tells of objects [...]: [..., 10]; nothing, without memory."""
+    return table_lib.memory_input(table, object_id) * float(settings.memory)
+
+
 def _init(settings: BabbleSettings, keys) -> TrainState:
     seeds, arm = settings.seeds, arms.ARMS[settings.curiosity]
 
@@ -109,6 +161,7 @@ def _init(settings: BabbleSettings, keys) -> TrainState:
             arm.init(settings.objects if arm.learnability else settings.regions, settings.window)
         ),
         errors=per_seed(recent_mean.init(settings.regions, settings.window)),
+        stiff=jax.vmap(ewc.init)(copy(state.params)) if settings.stiffness else (),
         buffer=replay.init(_example(), settings.capacity, seeds, settings.worlds),
         table=per_seed(table_lib.init(settings.objects)),
         shuffled=per_seed(table_lib.init(settings.objects)),
@@ -127,8 +180,7 @@ def _iterate(settings: BabbleSettings, body: experience.Body, state: TrainState)
     region, choice = _choose(settings, state, choose_keys)
     worlds = jax.vmap(lambda k: jax.random.split(k, settings.worlds))(world_keys)
     worlds, choice = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (worlds, choice))
-    rows, _ = experience.carry_out(body, settings.camera, worlds, choice, settings.noise)
-    rows = rows.replace(spawn=rows.spawn.replace(image=rows.spawn.image[:, :0, :0]))
+    rows = _act(settings, body, worlds, choice, region.reshape(-1))
     rows = jax.tree.map(lambda x: x.reshape(settings.seeds, settings.worlds, *x.shape[1:]), rows)
 
     state, error = _appraise(settings, state, region, rows)
@@ -142,15 +194,29 @@ def _choose(settings: BabbleSettings, state: TrainState, keys):
     """Regions [S, B] and the Choice [S, B] within them; uniform during the random phase."""
     value = jax.vmap(functools.partial(_value, settings))(state.curiosity, state.errors)
     value = jnp.where(state.iteration < settings.random_iterations, 1.0, value)
+    each = settings.regions // settings.objects
 
-    def one(key, value_R):
+    def one(key, own, value_R):
         region_key, parameter_key = jax.random.split(key)
-        region = choose.choose(region_key, value_R, settings.floor, settings.worlds)
+        here = present(settings, own, state.iteration)
+        value = value_R.reshape(-1, each)[here].reshape(-1)
+        place = choose.choose(region_key, value, settings.floor, settings.worlds)
+        region = here[place // each] * each + place % each
         thing, skill, bin = choose.region_parts(region, settings.bins)
         parameters = experience.parameters_in_bin(parameter_key, skill, bin, settings.bins)
         return region, experience.Choice(thing, skill, parameters)
 
-    return jax.vmap(one)(keys, value)
+    return jax.vmap(one)(keys, state.keys, value)
+
+
+def _act(settings: BabbleSettings, body, keys, choice: experience.Choice, region):
+    """What comes of W choices, without the images: carried out, or drawn from a recording."""
+    if isinstance(body, experience.Recording):
+        return experience.recall(body, keys, region)
+    rows, _ = experience.carry_out(
+        body, settings.camera, keys, choice, settings.noise, settings.forced
+    )
+    return experience.without_image(rows)
 
 
 def _value(settings: BabbleSettings, curiosity, errors: recent_mean.State) -> jax.Array:
@@ -183,7 +249,7 @@ def _appraise(settings: BabbleSettings, state: TrainState, region, rows: types.I
     arm = arms.ARMS[settings.curiosity]
 
     def one(params, slow, statistics, table, curiosity, errors, region, rows):
-        memory = table_lib.memory_input(table, rows.object_id)
+        memory = own_memory(settings, table, rows.object_id)
         now = learning.error(settings.learner, params, statistics, rows, memory)
         then = learning.error(settings.learner, slow, statistics, rows, memory)
         seen = evidence.Evidence(now, then)
@@ -228,16 +294,21 @@ def _remember(settings: BabbleSettings, state: TrainState, rows: types.Interacti
 
 def _learn(settings: BabbleSettings, state: TrainState, keys):
     """`updates` gradient steps per seed on replayed rows -> (TrainState, mean loss [S])."""
-    memory_rows = jax.vmap(lambda t: table_lib.memory_input(t, jnp.arange(settings.objects)))(
-        state.table
-    )
+    things = jnp.arange(settings.objects)
+    memory_rows = jax.vmap(lambda table: own_memory(settings, table, things))(state.table)
+    recent = 0 if settings.memory else settings.recent
+    pull = settings.learner.learning_rate * settings.stiffness
 
     def step(learners, number):
         draw = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
-        rows, valid = replay.sample(state.buffer, draw, settings.learner.batch)
+        rows, valid = replay.sample(state.buffer, draw, settings.learner.batch, recent)
         memory = jax.vmap(lambda m, i: m[i])(memory_rows, rows.object_id)
         one = functools.partial(learning.update, settings.learner)
-        return jax.vmap(one)(learners, rows, memory, valid, draw)
+        learners, losses = jax.vmap(one)(learners, rows, memory, valid, draw)
+        if settings.stiffness:
+            held = jax.vmap(consolidation.pull_back, (0, 0, None))
+            learners = learners.replace(params=held(state.stiff, learners.params, pull))
+        return learners, losses
 
     learners, losses = jax.lax.scan(step, state.learner, jnp.arange(settings.updates))
     return state.replace(learner=learners), losses.mean(0)

@@ -70,6 +70,25 @@ class Course:
     spawn_depth_m: jax.Array  # [W]
 
 
+@struct.dataclass
+class Recording:
+    """Interactions carried out beforehand, as many of each region, to be lived through again."""
+
+    rows: types.Interaction  # [regions, n], without images
+
+
+def recall(recording: Recording, keys, region) -> types.Interaction:
+    """One of the interactions recorded of each region [W], drawn by keys [W]."""
+    count = recording.rows.skill.shape[1]
+    draw = jax.vmap(lambda k: jax.random.randint(jax.random.fold_in(k, 4), (), 0, count))(keys)
+    return jax.tree.map(lambda x: x[region, draw], recording.rows)
+
+
+def without_image(rows: types.Interaction) -> types.Interaction:
+    """The image takes most of an interaction's memory, and no learner of outcomes sees it."""
+    return rows.replace(spawn=rows.spawn.replace(image=rows.spawn.image[..., :0, :0, :]))
+
+
 def make_body(properties: types.ObjectProperties, distractor: int = -1) -> Body:
     """Body for N objects; object number `distractor` plays noise (-1: none does)."""
     noisy = jnp.arange(properties.mass_kg.shape[0]) == distractor
@@ -92,12 +111,18 @@ def carry_out(
     keys,
     choice: Choice,
     noise: SensorNoise = NO_NOISE,
+    forced: bool = True,
 ) -> tuple[types.Interaction, Course]:
-    """Carry out W interactions, one key [W] each -> (Interaction [W, ...], Course)."""
+    """Carry out W interactions, one key [W] each -> (Interaction [W, ...], Course).
+
+    Not `forced`, the hand starts anywhere: a drop then has nothing to let go, and what was not
+    touched is not measured, but for its size.
+    """
     worlds_n = choice.object_id.shape[0]
     place = jax.vmap(lambda k: jax.random.uniform(k, (2,), minval=-PLACE_M, maxval=PLACE_M))(keys)
+    astray = [] if forced else [jax.vmap(lambda k: jax.random.fold_in(k, 3))(keys)]
     start = jax.vmap(lambda *a: env.reset(body.scene, *a))(
-        choice.object_id, choice.skill, choice.parameters, place
+        choice.object_id, choice.skill, choice.parameters, place, *astray
     )
     _, readings = env.rollout(body.scene, start)
     course = Course(
@@ -141,6 +166,10 @@ def carry_out(
     )
     looks = jnp.concatenate([spawn_code[None], codes[1:]])
     measured, ok = _measure(interaction, readings, felt, energy.sum(-1), looks)
+    if not forced:
+        met = interaction.contact & (choice.skill != skills.DROP)
+        interaction = interaction.replace(contact=met)
+        ok &= met[:, None] | (jnp.arange(ok.shape[1]) == measures.SIZE)
     return interaction.replace(measured=measured, measured_ok=ok), course
 
 

@@ -37,6 +37,8 @@ class LearnerSettings:
     memory_dropout: float = 0.5  # share of rows that must do without the grounding table
     feature_noise: float = 0.05  # standardised; keeps the looks of few objects from being a name
     use_action: bool = True  # False: the control that must fail
+    use_priors: bool = True  # False: an ablation, as is the next (models/dynamics.py)
+    use_slots: bool = True
 
 
 @struct.dataclass
@@ -55,6 +57,8 @@ def make_model(settings: LearnerSettings) -> dynamics.OutcomeModel:
         blocks=settings.blocks,
         latent=settings.latent,
         use_action=settings.use_action,
+        use_priors=settings.use_priors,
+        use_slots=settings.use_slots,
     )
 
 

@@ -1,0 +1,102 @@
+"""What each mechanism of the babbling agent is worth: it is switched off, and 20 seeds live on.
+
+    python -m experiments.ablate --config=configs/ablate.py          (laptop, 20 seeds)
+    python -m experiments.ablate --config=configs/ablate.py:quick    3 seeds, for CI
+    python -m experiments.ablate --config=configs/ablate.py:paper --config.launcher=slurm
+
+Chosen on seeds from 1000 on, which no result uses.
+"""
+
+from ml_collections import config_dict
+
+PRESETS = ("laptop", "quick", "paper")
+
+
+def get_config(preset: str = "laptop"):
+    if preset not in PRESETS:
+        raise ValueError(f"preset {preset!r} is not one of {', '.join(PRESETS)}")
+    config = config_dict.ConfigDict()
+    config.seed = 0  # the first of `seeds` numbers in a row
+    config.seeds = 20
+    config.block = 20  # seeds of one job, in one compiled program
+    config.conditions = (
+        "with_priors",
+        "without_priors",
+        "without_ewc",
+        "without_curiosity",
+        "without_slots",
+        "without_memory",
+        "without_forced_interaction",
+        "sham",
+    )
+    config.tasks = ("drop", "strike", "push")
+    config.objects_a = "configs/objects_set_a.yaml"
+    config.objects_b = "configs/objects_set_b.yaml"
+
+    config.stages = 4  # parts of Set A, met one after another in an order of each seed's own
+    config.random_interactions = 128  # per seed, of the first stage
+    config.interactions = 2048  # per seed, random and chosen
+    config.recorded = 24  # of each object, skill and bin, to draw from; 0: all are carried out live
+    config.held_out = 4  # of each, to judge by
+    config.worlds = 16  # interactions at once per seed
+    config.chunk = 8  # iterations between two points of the learning curve
+    config.recent = 128  # interactions that are left without memory
+    config.stiffness = 10.0  # of EWC
+
+    config.sensor_noise = config_dict.ConfigDict()  # standard deviations
+    config.sensor_noise.rgb = 0.02  # of a pixel, in [0, 1]
+    config.sensor_noise.depth_m = 0.002
+    config.sensor_noise.sound = 0.05  # of a band's log(1 + energy)
+    config.sensor_noise.touch_N = 0.05
+    config.sensor_noise.proprio = 0.001
+
+    config.curiosity = config_dict.ConfigDict()
+    config.curiosity.bins = 2
+    config.curiosity.window = 64
+    config.curiosity.warmup = 16
+    config.curiosity.bound = 3.0
+    config.curiosity.greed = 2.0
+    config.curiosity.floor = 0.05
+    config.curiosity.slow_every = 16
+
+    config.learner = config_dict.ConfigDict()
+    config.learner.members = 1
+    config.learner.width = 64
+    config.learner.blocks = 2
+    config.learner.latent = 32
+    config.learner.batch = 64
+    config.learner.updates = 16  # an iteration
+    config.learner.learning_rate = 3e-3
+    config.learner.memory_dropout = 0.3
+
+    config.launcher = "local"  # or debug: in this process; slurm
+    config.at_once = 1  # jobs at work together; SLURM queues what is beyond its own limits
+    config.minutes = 240  # that a job may take
+    config.requeue = True  # on SLURM: a job that is preempted is queued again
+    config.partition = ""  # SLURM's; empty: its default
+
+    if preset == "quick":
+        config.seeds = 3
+        config.block = 3
+        config.conditions = ("with_priors", "without_priors", "without_ewc", "sham")
+        config.interactions = 512
+        config.recorded = 4
+        config.held_out = 1
+    if preset == "paper":
+        config.block = 5
+        config.random_interactions = 10_000
+        config.interactions = 100_000
+        config.recorded = 0
+        config.held_out = 8
+        config.worlds = 80
+        config.chunk = 25
+        config.recent = 1000
+        config.curiosity.slow_every = 100
+        config.learner.members = 3
+        config.learner.width = 192
+        config.learner.blocks = 3
+        config.learner.latent = 64
+        config.learner.batch = 256
+        config.learner.learning_rate = 1e-3
+        config.at_once = 64
+    return config
