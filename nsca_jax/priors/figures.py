@@ -16,7 +16,7 @@ REACHES_px = (1, 3, 6)  # at 64 pixels
 PERCEPT = MOMENTS * len(FIGURES) + len(REACHES_px)
 SIZE, X, Y = 0, 1, 2  # in a figure's moments
 NEAR = slice(MOMENTS * len(FIGURES), PERCEPT)
-EDGE = 0.06  # of a colour's share, over which membership rises
+EDGE = 0.2  # of a colour over luminance, in which membership rises
 NEAR_px = 4.0  # pixels of overlap at which nearness is 1 - 1/e
 
 
@@ -26,10 +26,9 @@ def membership(rgb: jax.Array) -> jax.Array:
     luminance = opponent[..., 0] + 0.05
     red_green, blue_yellow = opponent[..., 1] / luminance, opponent[..., 2] / luminance
     strength = jnp.maximum(jnp.abs(red_green), jnp.abs(blue_yellow))
-    red = jax.nn.sigmoid((red_green - 0.9) / EDGE)
-    yellow = jax.nn.sigmoid((-blue_yellow - 0.6) / EDGE)
-    yellow = yellow * jax.nn.sigmoid((0.5 - jnp.abs(red_green)) / EDGE)
-    other = jax.nn.sigmoid((strength - 0.35) / EDGE) * (1 - red) * (1 - yellow)
+    red = _rises(red_green, 0.9)
+    yellow = _rises(-blue_yellow, 0.6) * (1 - _rises(jnp.abs(red_green), 0.5))
+    other = _rises(strength, 0.5) * (1 - red) * (1 - yellow)
     return jnp.stack([red, yellow, other], -1)
 
 
@@ -71,6 +70,11 @@ def nearness(a: jax.Array, b: jax.Array) -> jax.Array:
         scale = NEAR_px * height * width / 64**2
         out.append(1 - jnp.exp(-(wide * other).sum((-2, -1)) / scale))
     return jnp.stack(out, -1).reshape(*lead, len(REACHES_px))
+
+
+def _rises(x: jax.Array, middle: float) -> jax.Array:
+    """From 0 to 1 about `middle`, exactly 0 below it: a whole wall must not add up to a figure."""
+    return jnp.clip((x - middle) / EDGE + 0.5, 0.0, 1.0)
 
 
 def _widest(maps: jax.Array, window: tuple[int, int, int]) -> jax.Array:
