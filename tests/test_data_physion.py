@@ -1,6 +1,7 @@
 """Loaders of Physion: both layouts as they are distributed, and everything that can be wrong."""
 
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportIndexIssue=false
+# pyright: reportCallIssue=false
 
 import io
 import json

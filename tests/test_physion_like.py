@@ -11,7 +11,7 @@ from nsca_jax.worlds.physion_like import scene as lib
 FINGERPRINT = "7314c8de243a060e"  # of version 1: whoever changes what is drawn, changes VERSION
 
 
-def ball(x, speed, role="target"):
+def ball(x, speed, role: lib.Role = "target"):
     return lib.Body(
         (lib.Solid("capsule", (0.1, 0.0, 0.0)),),
         (x, 0.0, 0.1),

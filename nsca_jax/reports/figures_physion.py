@@ -42,7 +42,7 @@ def accuracy(
     """
     first = next(iter(arms.values()))
     kept = np.flatnonzero(np.isfinite(first).all(0))
-    labels = [*(names[number] for number in kept), "mean"]
+    labels = [*(names[int(number)] for number in kept), "mean"]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, 3.2), layout="constrained")
         ax = figure.subplots()
@@ -84,7 +84,7 @@ def foreseen(
                 ax.scatter(x, values, s=6, alpha=0.6, lw=0, color=colour)
         for outcome, colour in (("no contact", GREY), ("contact", ORANGE)):
             ax.scatter([], [], s=12, color=colour, label=outcome)
-        ax.set_xticks(range(len(present)), [names[n] for n in present])
+        ax.set_xticks(range(len(present)), [str(names[int(n)]) for n in present])
         ax.set_ylabel("imagined nearness")
         figure.legend(loc="outside upper center", ncols=2)
         return _save(figure, path)
