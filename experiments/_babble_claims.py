@@ -16,7 +16,7 @@ def decide(config, stage, records: dict) -> tuple[list[dict], dict, dict]:
     """(criteria, baselines, effect sizes) from the records of the arms that ran."""
     base = claims_lib.baselines(stage)
     main = records["competence"]
-    criteria = [*_prediction(config, base, main, records), *_transfer(main)]
+    criteria = [*_prediction(config, base, main, records), *transfer(main)]
     criteria += _open_loop(base, main)
     criteria += _grounding(stage, main)
     effects = {}
@@ -45,20 +45,25 @@ def _prediction(config, base, main, records) -> list[dict]:
     ]
 
 
-def _transfer(main) -> list[dict]:
-    claim = "Skill on Set B, never met, over skill on Set A; {}"
+def transfer(record, name: str = "set_b", called: str = "Set B", control=None) -> list[dict]:
+    """Skill on a set never met over skill on Set A, without and with the agent's own table.
+
+    `control`: the name and value of what must not reach the threshold at first sight.
+    """
+    claim = f"Skill on {called}, never met, over skill on Set A; {{}}"
     return [
         results.criterion(
-            "transfer_set_b",
+            f"transfer_{name}",
             claim.format("at first sight, from the spawn alone"),
-            main["overall_b"] / main["overall_a"],
+            record["overall_b"] / record["overall_a"],
             TRANSFER,
             ">=",
+            control=control,
         ),
         results.criterion(
-            "transfer_set_b_with_memory",
+            f"transfer_{name}_with_memory",
             claim.format("with the agent's own table of both sets, weights untouched"),
-            main["overall_b_memory"] / main["overall_a_memory"],
+            record["overall_b_memory"] / record["overall_a_memory"],
             TRANSFER,
             ">=",
         ),
