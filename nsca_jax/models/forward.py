@@ -10,15 +10,14 @@ class ForwardModel(nn.Module):
 
     Two hidden layers, and beside them a gate for each number of the view, opened by place and
     action: that something stays as it was is then quickly learnt. The mean begins at 0. The
-    variance is read off the same features without shaping them. The layers see the view's symlog
-    (Hafner et al. 2023): a loud sight must not shout down the rest.
+    variance is read off the same features without shaping them.
     """
 
     width: int = 64
 
     @nn.compact
     def __call__(self, view: jax.Array, place: jax.Array) -> tuple[jax.Array, jax.Array]:
-        x = jnp.concatenate([jnp.sign(view) * jnp.log1p(jnp.abs(view)), place], -1)
+        x = jnp.concatenate([view, place], -1)
         hidden = nn.relu(nn.Dense(self.width)(x))
         hidden = nn.relu(nn.Dense(self.width)(hidden))
         zeros = nn.initializers.zeros_init()
