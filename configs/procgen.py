@@ -33,7 +33,8 @@ def get_config(preset: str = "laptop"):
     config.learning_rate = 1e-3
     config.discount = 0.99
     config.entropy = 0.01
-    config.patch = 4  # pixels a side that enter together: a small network for a small machine
+    config.coarse = 2  # pixels a side that are seen as their mean: a small eye on a small machine
+    config.patch = 2  # of these, a side, that enter the network together
     config.widths = (16, 32)
     config.latent = 64
 
@@ -67,6 +68,7 @@ def get_config(preset: str = "laptop"):
         config.minibatches = 8
         config.learning_rate = 5e-4
         config.discount = 0.999
+        config.coarse = 1
         config.patch = 1
         config.widths = (16, 32, 32)
         config.latent = 256

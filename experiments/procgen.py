@@ -35,7 +35,7 @@ def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
     least = {
         "seeds": 1, "levels": 1, "worlds": 1, "rollout": 1, "epochs": 1, "leg": 1,
-        "minibatches": 1, "latent": 1, "patch": 1, "episodes": 1, "threads": 1,
+        "minibatches": 1, "latent": 1, "coarse": 1, "patch": 1, "episodes": 1, "threads": 1,
     }  # fmt: skip
     for name, low in least.items():
         if config[name] < low:
@@ -55,9 +55,11 @@ def check(config) -> None:
         raise _launch.BadInput("config.worlds * config.rollout must be a multiple of .minibatches")
     if config.steps < rows:
         raise _launch.BadInput(f"config.steps must be {rows} or more: one roll-out of all worlds")
-    if procgen.SIDE % config.patch or procgen.SIDE // config.patch < 2 ** len(config.widths):
+    places, beside = divmod(procgen.SIDE, config.coarse * config.patch)
+    if beside or places < 2 ** len(config.widths):
         raise _launch.BadInput(
-            "config.patch must divide 64, with a pixel left after each of config.widths halves it"
+            "config.coarse * config.patch must divide 64, with a place left after each of "
+            "config.widths halves them"
         )
     if config.curiosity <= 0 or config.world_model <= 0 or config.learning_rate <= 0:
         raise _launch.BadInput(
@@ -87,6 +89,7 @@ def settings_of(config, arm: str) -> ppo.Settings:
         learning_rate=config.learning_rate,
         discount=config.discount,
         entropy=config.entropy,
+        coarse=config.coarse,
         patch=config.patch,
         widths=tuple(config.widths),
         latent=config.latent,

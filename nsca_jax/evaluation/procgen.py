@@ -70,7 +70,7 @@ def normalised(returns: Any, game: str, mode: str) -> np.ndarray:
 
 
 class Worlds:
-    """N worlds of a game, each with level seeds of its own; the same seed, the same worlds.
+    """N worlds of a game, each with a seed of its own drawn from `seed`, a number or several.
 
     `levels` = 0 draws from all levels there are. A world whose episode ended is reset at once: the
     picture of that step is the next episode's first.
@@ -79,7 +79,7 @@ class Worlds:
         ProcgenError: EnvPool or the library under it is missing.
     """
 
-    def __init__(self, game: str, mode: str, levels: int, count: int, seed: int, threads: int):
+    def __init__(self, game: str, mode: str, levels: int, count: int, seed: Any, threads: int):
         seeds = np.random.SeedSequence(seed).generate_state(count) % (2**31 - 1)
         self._pool = envpool().make_gymnasium(
             f"{game.capitalize()}{mode.capitalize()}-v0",

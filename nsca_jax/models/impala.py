@@ -20,26 +20,27 @@ NOTHING = visual.Innate(gabor=False, colour=False, depth=False)
 class Seen(NamedTuple):
     """What the network takes in of pictures; nothing of it is learnt."""
 
-    innate: jax.Array  # [..., H / patch, W / patch, C] float16
-    pixels: jax.Array  # [..., H / patch, W / patch, patch * patch * 3] uint8
+    innate: jax.Array  # [..., H / (coarse patch), W / (coarse patch), C] float16
+    pixels: jax.Array  # [..., H / (coarse patch), W / (coarse patch), patch * patch * 3] uint8
 
 
-def look(image: jax.Array, innate: visual.Innate, patch: int) -> Seen:
-    """Pictures [..., H, W, 3] uint8 as `patch` x `patch` cells, beside their innate responses.
+def look(image: jax.Array, innate: visual.Innate, coarse: int, patch: int) -> Seen:
+    """Pictures [..., H, W, 3] uint8 as an eye passes them on.
 
-    The innate filters see pictures coarser by half a patch, as newborns do; C is
-    `innate.channels`.
+    Squares of `coarse` pixels are seen as their mean; of these, `patch` x `patch` enter together,
+    as the channels of one place, beside their C = `innate.channels` innate responses.
 
     Raises:
-        ValueError: H or W is no multiple of `patch`.
+        ValueError: H or W is no multiple of `coarse * patch`.
     """
     *lead, height, width, channels = image.shape
-    rows, columns = height // patch, width // patch
-    pixels = split_patches(image, patch).reshape(*lead, rows, columns, -1)
-    coarse = max(patch // 2, 1)
+    if height % (coarse * patch) or width % (coarse * patch):
+        raise ValueError(f"{height}x{width} pixels do not split by {coarse} and {patch}")
     blocks = image.reshape(*lead, height // coarse, coarse, width // coarse, coarse, channels)
-    rgb = blocks.astype(jnp.float32).mean((-4, -2)) / 255.0
-    return Seen(visual.responses(rgb, innate, patch // coarse).astype(jnp.float16), pixels)
+    mean = blocks.astype(jnp.float32).mean((-4, -2))
+    pixels = split_patches(jnp.round(mean).astype(jnp.uint8), patch)
+    pixels = pixels.reshape(*lead, *(n // (coarse * patch) for n in (height, width)), -1)
+    return Seen(visual.responses(mean / 255.0, innate, patch).astype(jnp.float16), pixels)
 
 
 class Residual(nn.Module):

@@ -6,8 +6,8 @@ world-model representation asks the latent to foretell the next one (Schwarzer e
 Shapes: T steps, N worlds, B rows of a minibatch, D units of the latent.
 """
 
-# flax dataclasses have `replace`, though not to pyright.
-# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# flax dataclasses have `replace`, and Linen applies to three arrays, though not to pyright.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportAssignmentType=false
 
 import dataclasses
 from typing import Any, NamedTuple
@@ -45,6 +45,7 @@ class Settings:
     gradient_norm: float = 0.5
     actions: int = 15
     side: int = 64  # pixels
+    coarse: int = 1
     patch: int = 1
     widths: tuple[int, ...] = (16, 32, 32)
     latent: int = 256
@@ -117,7 +118,7 @@ def make_player(settings: Settings):
 
     def init(key: jax.Array) -> State:
         image = jnp.zeros((1, settings.side, settings.side, 3), jnp.uint8)
-        seen = impala.look(image, settings.innate, settings.patch)
+        seen = impala.look(image, settings.innate, settings.coarse, settings.patch)
         start, key = jax.random.split(key)
         params = network.init(start, seen, jnp.zeros(1, jnp.int32), method="everything")["params"]
         return State(
@@ -134,7 +135,7 @@ def make_player(settings: Settings):
 
     def act(params, key: jax.Array, image: jax.Array):
         """Draws an action for each picture [N, side, side, 3] uint8."""
-        seen = impala.look(image, settings.innate, settings.patch)
+        seen = impala.look(image, settings.innate, settings.coarse, settings.patch)
         _, logits, value = network.apply({"params": params}, seen)
         action = jax.random.categorical(key, logits)
         return seen, action, log_probability_of(logits, action), value
