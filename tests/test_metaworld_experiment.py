@@ -60,12 +60,11 @@ def test_no_goal_judges_that_was_demonstrated():
 def test_each_ablation_lacks_one_thing_and_cloning_all():
     config = configs.get_config()
     whole = arms.arm(config, "agent")
-    differing = {
-        name: [
-            f for f in arms.Arm._fields if getattr(arms.arm(config, name), f) != getattr(whole, f)
-        ]
-        for name in arms.LEARNT
-    }
+    differing = {}
+    for name in arms.LEARNT:
+        mine = arms.arm(config, name)
+        same = [a == b for a, b in zip(mine, whole, strict=True)]
+        differing[name] = [f for f, equal in zip(mine._fields, same, strict=True) if not equal]
     assert differing["agent"] == []
     assert differing["no pretraining"] == ["pretrained"]
     assert differing["no priors"] == ["settings"]
