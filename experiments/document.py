@@ -1,7 +1,7 @@
 """Write the measured figures into the documents: `python -m experiments.document` (or `make docs`).
 
 Takes docs/results/NAME.json, the results of finished runs, and the last full `make bench`, and
-rewrites the tables of README.md, docs/validation.md and docs/training.md. Give result files to
+rewrites the tables of README.md and of docs/validation.md, training.md and results.md. Give result files to
 take them in first:
 `python -m experiments.document runs/evidence/result.json` stores it as docs/results/evidence.json,
 named by the run's folder, and `runs/validate/*/result.json` does so for every validation.
@@ -19,12 +19,15 @@ STORE = ROOT / "docs" / "results"
 SPEED = ROOT / "benchmarks" / "results" / "loop_cpu.json"
 IN_README = ("evidence", "paper")
 IN_TRAINING = ("vision", "audio", "fusion", "temporal", "memory", "words")
+IN_RESULTS = ("transfer", "physion", "metaworld", "procgen", "ablate")
 
 
 def document_of(name: str) -> str:
     """Which document shows the result NAME."""
     if name in IN_README:
         return "README.md"
+    if name in IN_RESULTS:
+        return "docs/results.md"
     return "docs/training.md" if name in IN_TRAINING else "docs/validation.md"
 
 
