@@ -74,6 +74,22 @@ def test_an_expert_succeeds_and_its_noise_is_told_apart(goals):
     assert np.abs(noisy.done).max() <= 1.0
 
 
+@pytest.mark.parametrize("name", benchmark.TRAIN + benchmark.TEST)
+def test_success_is_the_official_one_though_rewards_are_skipped(goals, name):
+    official, quick = benchmark.World(name, rewards=True), benchmark.World(name)
+    official.reset(goals[name][2])
+    quick.reset(goals[name][2])
+    won = 0
+    for _ in range(180):
+        action = official.advice()
+        seen, success = official.step(action)
+        seen_quick, success_quick = quick.step(action)
+        np.testing.assert_array_equal(seen, seen_quick)
+        assert success == success_quick
+        won += success
+    assert won or name == "basketball-v3", "an episode without success tells nothing"
+
+
 def test_an_environment_used_again_gives_the_same_episode(goals):
     world, goal = benchmark.World("sweep-into-v3"), goals["sweep-into-v3"]
     first = benchmark.demonstrate(world, goal[0], 0.0, np.random.default_rng(0))
