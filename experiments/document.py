@@ -1,8 +1,8 @@
 """Write the measured figures into the documents: `python -m experiments.document` (or `make docs`).
 
 Takes docs/results/NAME.json, the results of finished runs, and the last full `make bench`, and
-rewrites the tables of README.md and of docs/validation.md, training.md and results.md. Give result files to
-take them in first:
+rewrites the tables of README.md and of docs/validation.md, training.md and results.md. Give result
+files to take them in first:
 `python -m experiments.document runs/evidence/result.json` stores it as docs/results/evidence.json,
 named by the run's folder, and `runs/validate/*/result.json` does so for every validation.
 """
