@@ -35,12 +35,12 @@ def get_config(preset: str = "laptop"):
 
     config.stages = 4  # parts of Set A, met one after another in an order of each seed's own
     config.random_interactions = 128  # per seed, of the first stage
-    config.interactions = 2048  # per seed, random and chosen
+    config.interactions = 1024  # per seed, random and chosen
     config.recorded = 24  # of each object, skill and bin, to draw from; 0: all are carried out live
     config.held_out = 4  # of each, to judge by
     config.worlds = 16  # interactions at once per seed
-    config.chunk = 8  # iterations between two points of the learning curve
-    config.recent = 128  # interactions that are left without memory
+    config.chunk = 4  # iterations between two points of the learning curve
+    config.recent = 64  # interactions that are left without memory
     config.stiffness = 10.0  # of EWC
 
     config.sensor_noise = config_dict.ConfigDict()  # standard deviations
@@ -65,7 +65,7 @@ def get_config(preset: str = "laptop"):
     config.learner.blocks = 2
     config.learner.latent = 32
     config.learner.batch = 64
-    config.learner.updates = 16  # an iteration
+    config.learner.updates = 32  # an iteration
     config.learner.learning_rate = 3e-3
     config.learner.memory_dropout = 0.3
 
@@ -88,10 +88,11 @@ def get_config(preset: str = "laptop"):
         config.interactions = 100_000
         config.recorded = 0
         config.held_out = 8
-        config.worlds = 80
+        config.worlds = 100
         config.chunk = 25
         config.recent = 1000
         config.curiosity.slow_every = 100
+        config.learner.updates = 20
         config.learner.members = 3
         config.learner.width = 192
         config.learner.blocks = 3

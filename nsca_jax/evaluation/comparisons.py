@@ -17,6 +17,7 @@ from scipy import optimize, special, stats
 
 from nsca_jax.evaluation.stats import differences, draw_again, finite_vector
 
+DRAWS = 100  # of a bootstrap, at a time
 MIDPOINTS = (np.arange(4000) + 0.5) / 4000
 
 
@@ -150,17 +151,21 @@ def probability_of_improvement(
     if not (np.isfinite(treated).all() and np.isfinite(control).all()):
         raise ValueError("scores must be finite")
     random = np.random.default_rng(seed)
-    draws = [
-        _wins(draw_again(random, treated), draw_again(random, control)) for _ in range(repeats)
-    ]
+    draws = np.concatenate(
+        [
+            _wins(draw_again(random, treated, some), draw_again(random, control, some))
+            for some in np.diff(np.append(np.arange(0, repeats, DRAWS), repeats))
+        ]
+    )
     tail = (1.0 - confidence) / 2
     low, high = np.quantile(draws, [tail, 1.0 - tail])
-    return Effect(_wins(treated, control), float(low), float(high))
+    return Effect(float(_wins(treated, control)), float(low), float(high))
 
 
-def _wins(treated: np.ndarray, control: np.ndarray) -> float:
-    gap = treated[:, None] - control[None]
-    return float(np.mean((gap > 0) + 0.5 * (gap == 0)))
+def _wins(treated: np.ndarray, control: np.ndarray) -> np.ndarray:
+    """[..., N, T] against [..., M, T] -> [...]."""
+    gap = treated[..., :, None, :] - control[..., None, :, :]
+    return np.mean((gap > 0) + 0.5 * (gap == 0), (-3, -2, -1))
 
 
 def noncentral_cdf(t: float, df: float, shift: float) -> float:

@@ -114,10 +114,11 @@ def interquartile_mean(scores: ArrayLike) -> float:
     Raises:
         ValueError: no score, or one that is not finite.
     """
-    scores = finite_vector(np.ravel(scores))
+    scores = np.sort(finite_vector(np.ravel(scores)))
     if not len(scores):
         raise ValueError("no scores to average")
-    return float(stats.trim_mean(scores, 0.25))
+    cut = len(scores) // 4
+    return float(scores[cut : len(scores) - cut].mean())
 
 
 def bootstrap_interval(
@@ -143,16 +144,16 @@ def bootstrap_interval(
     if scores.ndim not in (1, 2) or len(scores) < 2 or not np.isfinite(scores).all():
         raise ValueError("a bootstrap needs finite scores [S] or [S, T] of two seeds or more")
     random = np.random.default_rng(seed)
-    draws = [statistic(draw_again(random, scores)) for _ in range(repeats)]
+    draws = [statistic(drawn) for drawn in draw_again(random, scores, repeats)]
     tail = (1.0 - confidence) / 2
     low, high = np.quantile(draws, [tail, 1.0 - tail])
     return float(low), float(high)
 
 
-def draw_again(random: np.random.Generator, scores: np.ndarray) -> np.ndarray:
-    """Scores like [S] or [S, T], each task's seeds drawn with replacement and on their own."""
-    rows = random.integers(0, len(scores), scores.shape)
-    return np.take_along_axis(scores, rows, 0)
+def draw_again(random: np.random.Generator, scores: np.ndarray, repeats: int) -> np.ndarray:
+    """Scores [S] or [S, T] as [repeats, ...], each task's seeds drawn anew and on their own."""
+    rows = random.integers(0, len(scores), (repeats, *scores.shape))
+    return np.take_along_axis(scores[None], rows, 1)
 
 
 def learning_area(steps: ArrayLike, scores: ArrayLike) -> np.ndarray:
