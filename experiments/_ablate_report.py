@@ -23,8 +23,13 @@ def claims(all_facts: list[Facts]) -> dict[str, Any]:
         holm = corrected(found)
         out["criteria"] += [_criterion(facts, c, holm[c]) for c in facts.ablated]
         out["baselines"][facts.world] = _baselines(facts)
+        out["baselines"][f"{facts.world}, comparisons"] = {
+            c: _effects(found[c], holm[c]) for c in facts.ablated
+        }
         out["effect_sizes"] |= {
-            f"{facts.world}, {c}": _effects(found[c], holm[c]) for c in facts.ablated
+            f"{facts.world}, {c}, d {kind}": None if effect is None else effect.value
+            for c in facts.ablated
+            for kind, effect in (("paired", found[c].paired), ("pooled", found[c].pooled))
         }
         bad += [np.isnan(facts.area(c)) for c in facts.records]
     return out | {"n_failed_seeds": int(np.any(bad, axis=0).sum())}
