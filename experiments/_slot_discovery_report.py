@@ -85,9 +85,10 @@ def _seed_measures(mean: np.ndarray, truth: np.ndarray, activation: np.ndarray) 
     if not (np.isfinite(mean).all() and np.isfinite(activation).all()):
         names = ("found", "mcc", "rival", "active", *score.DCI._fields)
         return dict.fromkeys(names, float("nan"))
-    matched = score.match(score.correlations(mean, truth))
+    r = score.correlations(mean, truth)
+    matched = score.match(r)
     return {
-        "found": float(score.found(matched, activation)),
+        "found": float(score.found(r, activation)),
         "mcc": float(matched.r.mean()),
         "rival": float(matched.rival.mean()),
         "active": float((activation > score.ACTIVE).sum()),

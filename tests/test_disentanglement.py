@@ -51,8 +51,15 @@ def test_one_slot_serves_one_property():
 
 
 def test_a_closed_slot_finds_nothing():
-    matched = score.Match(np.array([0, 1, 2]), np.array([0.9, 0.9, 0.5]), np.zeros(3))
-    assert score.found(matched, np.array([0.9, 0.2, 0.9])) == 1
+    r = np.array([[0.9, 0.0, 0.0], [0.0, 0.9, 0.0], [0.0, 0.0, 0.5]])
+    assert score.found(r, np.array([0.9, 0.2, 0.9])) == 1
+
+
+def test_one_slot_is_found_for_one_property_and_gives_way_to_another():
+    r = np.array([[0.9, 0.8, 0.0], [0.7, 0.1, 0.0], [0.0, 0.7, 0.0]])
+    assert score.found(r[:1], np.ones(1)) == 1
+    assert score.found(r[:2], np.ones(2)) == 2  # the first slot leaves the property it fits best
+    assert score.found(r, np.ones(3)) == 2
 
 
 def test_what_cannot_be_scored_is_refused(truth):

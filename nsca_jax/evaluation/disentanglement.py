@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
 from sklearn.linear_model import LassoCV
 
 FOUND = 0.6  # |r| from which a slot stands for a property
@@ -54,9 +56,13 @@ def match(r_FxP: np.ndarray) -> Match:
     return Match(slot, r_FxP[slot, own], others.max(1))
 
 
-def found(matched: Match, activation_F: np.ndarray) -> int:
-    """How many properties have an open slot of their own with |r| above FOUND."""
-    return int(np.sum((matched.r > FOUND) & (activation_F[matched.slot] > ACTIVE)))
+def found(r_FxP: np.ndarray, activation_F: np.ndarray) -> int:
+    """How many properties can have an open slot of their own with |r| above FOUND.
+
+    The largest matching of such pairs (Hopcroft & Karp 1973): one slot counts for one property.
+    """
+    pairs = (r_FxP > FOUND) & (activation_F > ACTIVE)[:, None]
+    return int(np.sum(maximum_bipartite_matching(csr_array(pairs)) >= 0))
 
 
 def dci(slots_NxF: np.ndarray, truth_NxP: np.ndarray) -> DCI:
