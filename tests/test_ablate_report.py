@@ -2,12 +2,14 @@
 
 import json
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from experiments import _ablate_facts, _ablate_report, _config, ablate
 from experiments._ablate_facts import FULL, SHAM
+from nsca_jax import checkpoint
 from nsca_jax.evaluation import ablation, comparisons
 from nsca_jax.reports import results
 
@@ -184,7 +186,7 @@ def test_a_block_is_named_by_what_its_outcome_depends_on():
 
 
 def test_blocks_cover_every_seed_once_per_condition(tmp_path):
-    of = config(seeds="7", block="3", seed="40")
+    of: Any = config(seeds="7", block="3", seed="40")
     jobs = ablate.blocks(of, "babbling", tmp_path)
     for condition in of.conditions:
         numbers = [n for job in jobs if job.condition == condition for n in job.numbers]
@@ -197,7 +199,9 @@ def test_a_missing_block_is_nan_in_its_place(tmp_path):
     blank = ablate.WORLDS["babbling"].blank(of)
     done = next(job for job in jobs if job.condition == FULL and job.numbers == (2, 3))
     done.path.parent.mkdir(parents=True)
-    np.savez(done.path, **{k: np.stack([np.ones_like(v)] * 2) for k, v in blank.items()})
+    checkpoint.write_arrays(
+        done.path, {k: np.stack([np.ones_like(v)] * 2) for k, v in blank.items()}
+    )
     merged = ablate.merge(jobs, FULL, blank)
     assert np.isnan(merged["skill"][:2]).all()
     assert (merged["skill"][2:] == 1).all()

@@ -3,6 +3,9 @@
 The loop draws from recordings of made-up interactions here, so that nothing of physics is compiled.
 """
 
+# flax dataclasses have `replace`, and jnp functions one array to return, though not to pyright.
+# pyright: reportAttributeAccessIssue=false
+
 import dataclasses
 import functools
 
