@@ -98,11 +98,11 @@ def actor(config, of: Arm, params, eye, longest: np.ndarray) -> benchmark.Act:
     act = functools.partial(persistence.act, of.settings, rule)
     step = jax.jit(jax.vmap(act), donate_argnums=3)
     state = persistence.begin(len(longest), benchmark.OBSERVED, config.seed)
-    longest = jnp.asarray(longest, jnp.float32)
+    lasted = jnp.asarray(longest, jnp.float32)
 
     def answer(seen: np.ndarray, time: np.ndarray) -> np.ndarray:
         nonlocal state
-        state, action = step(params, eye, longest, state, seen, time)
+        state, action = step(params, eye, lasted, state, seen, time)
         return np.asarray(action)
 
     return answer

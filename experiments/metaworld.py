@@ -177,7 +177,7 @@ def trunk(config, training: dict[str, np.ndarray], eye: str) -> dict[str, np.nda
     trunks, view, errors = arms.learn_trunks(config, training, eye)
     tree = {"trunk": trunks, "eye": {"mean": view.mean, "spread": view.spread}}
     flat = traverse_util.flatten_dict(jax.device_get(tree), sep="/")
-    return {**flat, "errors": np.asarray(errors)}
+    return {**{str(name): np.asarray(leaf) for name, leaf in flat.items()}, "errors": errors}
 
 
 def untold(part: dict[str, np.ndarray]) -> tuple[Any, imitation.Eye]:

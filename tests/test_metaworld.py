@@ -8,6 +8,7 @@ import pickle
 import metaworld
 import numpy as np
 import pytest
+from metaworld.types import Task
 
 from nsca_jax.evaluation import metaworld as benchmark
 
@@ -53,7 +54,7 @@ def test_a_hidden_goal_leaves_no_trace_in_what_is_seen(goals):
     goal = goals["shelf-place-v3"][0]
     given = pickle.loads(goal.data)
     elsewhere = given["rand_vec"] + np.array([0, 0, 0, 0.05, 0.02, 0])
-    moved = metaworld.Task(goal.env_name, pickle.dumps(given | {"rand_vec": elsewhere}))
+    moved = Task(goal.env_name, pickle.dumps(given | {"rand_vec": elsewhere}))
     world = benchmark.World("shelf-place-v3")
     here, full_here = world.reset(goal), world.full
     there, full_there = world.reset(moved), world.full

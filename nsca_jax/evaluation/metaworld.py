@@ -5,6 +5,9 @@ hidden from every agent: an observation here has no goal. The benchmark is C phy
 Python; `Stage` steps many environments in worker processes, and whoever acts answers all at once.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# (mujoco's names live in its C extension; an environment's methods are replaced)
+
 import multiprocessing
 import pickle
 import signal
@@ -20,6 +23,7 @@ import numpy as np
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS, ML10_V3
 from metaworld.policies import ENV_POLICY_MAP
 from metaworld.sawyer_xyz_env import SawyerMocapBase, SawyerXYZEnv
+from metaworld.types import Task
 
 TRAIN = tuple(ML10_V3["train"])
 TEST = tuple(ML10_V3["test"])
@@ -113,7 +117,7 @@ class World:
     def reset(self, goal: Any) -> np.ndarray:
         """[OBSERVED] the start of an episode towards `goal`."""
         given = pickle.loads(goal.data) | {"partially_observable": False}
-        self.env.set_task(metaworld.Task(goal.env_name, pickle.dumps(given)))
+        self.env.set_task(Task(goal.env_name, pickle.dumps(given)))
         self.full = self.env.reset()[0]
         return self.seen()
 
@@ -240,7 +244,7 @@ def judge(
                 success[i, at[i]], steps[i, at[i]] = won, time[i]
                 at[i] += 1
                 over.append(i)
-        again = {i: goals[i][at[i]] for i in over if at[i] < many}
+        again = {i: goals[i][int(at[i])] for i in over if at[i] < many}
         for i, now in stage("reset", again).items() if again else ():
             seen[i], time[i] = now, 0
     return success, steps

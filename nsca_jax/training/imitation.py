@@ -8,7 +8,7 @@ that trunk with a new head. What an agent sees of a moment is told by `eye`: inn
 Shapes: L rows, O readings, A actions, D features, M members of an ensemble, K tasks.
 """
 
-# pyright: reportArgumentType=false, reportReturnType=false
+# pyright: reportArgumentType=false, reportReturnType=false, reportOperatorIssue=false
 # (optax's and flax's trees)
 
 from dataclasses import dataclass
