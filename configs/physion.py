@@ -26,10 +26,11 @@ def get_config(preset: str = "laptop"):
     config.readout = 150
     config.test = 100
 
-    config.steps = 1000
-    config.batch = 48
-    config.width = 96  # of the belief
-    config.learning_rate = 2e-3
+    config.steps = 1500
+    config.batch = 32
+    config.width = 32  # of the belief of each thing
+    config.learning_rate = 3e-3
+    config.weight_decay = 0.1
     config.oracle = 40  # test trials of each scenario that the noisy simulator is asked about
     config.oracle_tries = 3
 
@@ -41,5 +42,5 @@ def get_config(preset: str = "laptop"):
     if preset == "paper":
         config.dynamics, config.readout, config.test = 0, 0, 0
         config.steps = 10_000
-        config.width = 256
+        config.width = 128
     return config

@@ -8,7 +8,6 @@ import numpy as np
 from nsca_jax.data import physion
 from nsca_jax.evaluation import physion as judge
 from nsca_jax.evaluation import stats
-from nsca_jax.priors import figures
 from nsca_jax.reports import figures_physion, html, results
 from nsca_jax.training import foresight
 from nsca_jax.worlds.physion_like import scenarios
@@ -194,9 +193,8 @@ def _accuracy(folder: Path, config, found: Found, result: dict) -> html.Section:
 
 
 def _foreseen(folder: Path, found: Found) -> html.Section:
-    mean = found.answers["future/mean"]
     test = found.seen["test"]
-    nearest = mean[..., figures.NEAR].max(1)[:, 0]
+    nearest = found.answers["peak"][0, :, 0]
     picture = figures_physion.foreseen(
         folder / "foreseen.png", nearest, test["label"], test["scenario"], physion.SCENARIOS
     )

@@ -23,10 +23,10 @@ from nsca_jax.data import physion
 from nsca_jax.evaluation import physion as judge
 from nsca_jax.models import foresight as model_lib
 from nsca_jax.priors import figures
-from nsca_jax.training import foresight, vision
+from nsca_jax.training import foresight
 
 CHUNK = 50  # gradient steps between two looks at the clock
-EYE_PX = 32  # of the looks that the learnt eye has
+SHOWN_PX = 32  # of the pictures kept for the report
 STILL_PX = 16  # of the picture that the static heuristic has
 SPLITS = ("dynamics", "readout", "test")
 
@@ -54,34 +54,31 @@ def check(config) -> None:
 
 
 def perceive(config, run, folder: Path, split: str) -> dict[str, np.ndarray]:
-    """Percepts [N, T, P], small looks [N, T, 32, 32, 3], last picture, label, scenario, ids."""
+    """Of N trials: percepts, pictures for the report, the last picture, label, scenario, ids."""
     dataset = _open(config, folder, split)
     stream = dataset.trials()
     rows = []
     try:
         for trial in stream:
-            frames = trial["frames"]
-            picture = trial | {"frames": _shrink(frames, EYE_PX), "last": frames[-1]}
-            rows.append(picture | {"percept": np.asarray(_percept(frames))})
+            frames = trial.pop("frames")
+            percept = jax.device_get(_percept(frames))
+            looks = _shrink(frames[-foresight.OBSERVED :], SHOWN_PX)
+            seen = {"things": percept.things, "near": percept.near, "looks": looks}
+            rows.append(trial | seen | {"last": frames[-1]})
             run.progress(len(rows), len(dataset.ids), f"{split} trials")
             if run.stopping:
                 raise run.interrupted()
     except physion.DataError as error:
         raise _launch.BadInput(str(error)) from error
     return {
-        "percept": np.stack([row["percept"] for row in rows]),
-        "looks": np.stack([row["frames"] for row in rows]),
-        "last": np.stack([row["last"] for row in rows]),
-        "label": np.stack([row["label"] for row in rows]),
-        "scenario": np.stack([row["scenario"] for row in rows]),
-        "id": np.stack([row["id"] for row in rows]),
+        **{name: np.stack([row[name] for row in rows]) for name in rows[0]},
         "skipped": np.array(sorted(f"{k}: {v}" for k, v in stream.skipped.items()), str),
         "missing": np.array(dataset.missing, str),
         "excluded": np.array(dataset.excluded, str),
     }
 
 
-def learn(config, run, films: foresight.Films) -> dict[str, np.ndarray]:
+def learn(config, run, films: figures.Percept) -> dict[str, np.ndarray]:
     """Parameters of every seed, newborn ("fresh") and grown, and the loss [S, steps]."""
     init, one = foresight.make_learner(_model(config), _settings(config))
     chunk = min(CHUNK, config.steps)
@@ -112,7 +109,7 @@ def read_outs(config, run, seen, films, flat: dict[str, np.ndarray]) -> dict[str
     for born in ("grown", "fresh"):
         told = {split: tell(tree[born], films[split]) for split in ("readout", "test")}
         if born == "grown":
-            out["future/mean"] = np.asarray(told["test"][2].mean[0])
+            out["peak"] = np.asarray(told["test"][2])
         for arm in _physion_report.ARMS:
             if not arm.startswith(born):
                 continue
@@ -130,11 +127,11 @@ def read_outs(config, run, seen, films, flat: dict[str, np.ndarray]) -> dict[str
 
 
 def stills(seen: dict[str, dict]) -> dict[str, np.ndarray]:
-    """What the last observed picture tells by itself: its pixels and its percept."""
+    """What the last observed picture tells by itself: its pixels and how near red is to yellow."""
 
     def x(split: str) -> np.ndarray:
         pixels = _shrink(seen[split]["last"], STILL_PX).reshape(len(seen[split]["last"]), -1)
-        return np.concatenate([pixels / 255.0, seen[split]["percept"][:, -1]], -1)
+        return np.concatenate([pixels / 255.0, seen[split]["near"][:, -1]], -1)
 
     return {k: np.stack(v) for k, v in _columns([_answer(seen, x("readout"), x("test"))]).items()}
 
@@ -161,7 +158,8 @@ def main(config, run) -> dict:
         split: _parts.once(run, split, functools.partial(perceive, config, run, folder, split))
         for split in SPLITS
     }
-    films = {split: _films(config, seen[split]) for split in SPLITS}
+    films = {split: figures.Percept(rows["things"], rows["near"]) for split, rows in seen.items()}
+    films = jax.tree.map(jnp.asarray, films)
     flat = _parts.once(run, "models", lambda: learn(config, run, films["dynamics"]))
     answers = _parts.once(run, "answers", lambda: read_outs(config, run, seen, films, flat))
     still = _parts.once(run, "still", lambda: stills(seen))
@@ -196,8 +194,8 @@ def _open(config, folder: Path, split: str) -> physion.Dataset:
 
 
 @jax.jit
-def _percept(frames: jax.Array) -> jax.Array:
-    return figures.percept(frames.astype(jnp.float32) / 255.0)
+def _percept(frames: jax.Array) -> figures.Percept:
+    return figures.percept(frames.astype(jnp.float32) / 255.0, foresight.OBSERVED)
 
 
 def _shrink(images: np.ndarray, side: int) -> np.ndarray:
@@ -205,11 +203,6 @@ def _shrink(images: np.ndarray, side: int) -> np.ndarray:
     *lead, height, width, _ = images.shape
     blocks = images.reshape(*lead, side, height // side, side, width // side, 3)
     return blocks.mean((-4, -2)).round().astype(np.uint8)
-
-
-def _films(config, seen: dict[str, np.ndarray]) -> foresight.Films:
-    looks = jax.jit(functools.partial(vision.look, _model(config).eye))(seen["looks"])
-    return foresight.Films(jnp.asarray(seen["percept"]), looks.pixels, looks.responses)
 
 
 @functools.cache
@@ -222,7 +215,7 @@ def _model(config) -> model_lib.Foresight:
 
 
 def _settings(config) -> foresight.Settings:
-    return foresight.Settings(config.batch, config.steps, config.learning_rate)
+    return foresight.Settings(config.batch, config.steps, config.learning_rate, config.weight_decay)
 
 
 def _answer(seen, train_x: np.ndarray, test_x: np.ndarray) -> judge.Answer:

@@ -1,4 +1,8 @@
-"""What a film will show next: a few looks, a belief, and imagined moments after them."""
+"""What a film will show next: things that act on one another, remembered and imagined.
+
+A recurrent interaction network (Battaglia et al. 2016): every thing has a state of its own, all
+share the same weights, and what one does to another depends on where they stand to each other.
+"""
 
 # flax dataclasses have `replace`, though not to pyright.
 # pyright: reportAttributeAccessIssue=false
@@ -8,95 +12,138 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from nsca_jax.models import vision
+from nsca_jax.priors import figures
 
-SPAN = 2  # observed moments that an imagined one spans
-PACE = 0.2  # unit of a correction, in the percept's
+SPAN = 3  # observed moments that an imagined one spans
+PACE = 0.2  # unit of a change
+SILENCE = -4.0  # log variance told by a newborn
 LOG_VARIANCE = (-9.0, 2.0)
-
-
-@struct.dataclass
-class Glimpse:
-    """A film up to now: the innate percepts of T moments, and two whole looks, first and last."""
-
-    percept: jax.Array  # [B, T, P]
-    pixels: jax.Array  # [B, 2, cells, C] uint8, of `VisionEncoder.cells`
-    responses: jax.Array  # [B, 2, cells, R]
+KINDS = (0, 1, *(2,) * figures.OTHERS)
+TOUCH = 1.5  # spreads from a middle to an edge, about
+REACHES = len(figures.REACHES_px)
 
 
 @struct.dataclass
 class Belief:
-    """What is carried from moment to moment."""
+    """What is carried from moment to moment: of N things, and of how near red came to yellow."""
 
-    hidden: jax.Array  # [B, W]
-    percept: jax.Array  # [B, P]
-    change: jax.Array  # [B, P] over the last SPAN moments
+    hidden: jax.Array  # [B, N, W]
+    things: jax.Array  # [B, N, M] as in `figures.Percept`
+    change: jax.Array  # [B, N, M] over the last SPAN moments
+    peak: jax.Array  # [B, R] the greatest nearness yet
 
 
 @struct.dataclass
 class Future:
     """K imagined moments, SPAN observed ones apart."""
 
-    mean: jax.Array  # [B, K, P]
-    log_variance: jax.Array  # [B, K, P]
+    things: jax.Array  # [B, K, N, M] means
+    things_log_variance: jax.Array  # [B, K, N, M]
+    near: jax.Array  # [B, K, 2 R] means: nearness, and the greatest until then
+    near_log_variance: jax.Array  # [B, K, 2 R]
 
 
 class Foresight(nn.Module):
-    """A recurrent world model over percepts and the code of an eye (GRU: Cho et al. 2014).
+    """Percepts of T moments -> a belief -> imagined moments."""
 
-    Innate: what changed goes on changing so, as far as the network does not hold against it.
-    """
-
-    eye: vision.VisionEncoder = vision.VisionEncoder(patch=4, width=8, code=48)
-    width: int = 96
+    width: int = 32
 
     def setup(self):
-        self.begin = nn.Dense(self.width)
-        self.cell = nn.GRUCell(self.width)
-        self.imagined = ImaginedMoment(self.width)
+        self.watch = Watch(self.width)
+        self.step = ImaginedMoment(self.width)
 
-    def __call__(self, glimpse: Glimpse, moments: int) -> Future:
-        return self.imagine(self.observe(glimpse), moments)
+    def __call__(self, percept: figures.Percept, moments: int) -> Future:
+        return self.imagine(self.observe(percept), moments)
 
-    def look(self, glimpse: Glimpse) -> jax.Array:
-        """[B, 2 * code] of the two looks."""
-        code = self.eye.encode(glimpse.pixels, glimpse.responses)
-        return code.reshape(len(code), -1)
-
-    def observe(self, glimpse: Glimpse) -> Belief:
-        """The belief after the last moment observed."""
-        hidden = nn.tanh(self.begin(self.look(glimpse)))
-        percept = glimpse.percept
-        change = jnp.diff(percept, axis=1, prepend=percept[:, :1])
-        for t in range(percept.shape[1]):
-            hidden, _ = self.cell(hidden, jnp.concatenate([percept[:, t], change[:, t] / PACE], -1))
-        return Belief(hidden, percept[:, -1], percept[:, -1] - percept[:, -1 - SPAN])
+    def observe(self, percept: figures.Percept) -> Belief:
+        """The belief after the last moment of percepts [B, T, ...]."""
+        things = percept.things
+        change = jnp.diff(things, axis=1, prepend=things[:, :1])
+        hidden = jnp.zeros((*things[:, 0].shape[:-1], self.width))
+        watch = nn.scan(
+            lambda module, hidden, seen: (module(hidden, *seen), None),
+            variable_broadcast="params",
+            split_rngs={"params": False},
+            in_axes=1,
+        )
+        hidden, _ = watch(self.watch, hidden, (things, change))
+        lately = things[:, -1] - things[:, -1 - SPAN]
+        return Belief(hidden, things[:, -1], lately, percept.near.max(1))
 
     def imagine(self, belief: Belief, moments: int) -> Future:
         """So many moments after a belief."""
         step = nn.scan(
-            lambda module, carry, _: module(carry),
+            lambda module, belief, _: module(belief),
             variable_broadcast="params",
             split_rngs={"params": False},
             length=moments,
             out_axes=1,
         )
-        _, (mean, log_variance) = step(self.imagined, belief, None)
-        return Future(mean, log_variance)
+        return step(self.step, belief, None)[1]
 
 
-class ImaginedMoment(nn.Module):
-    """Belief -> the next one, and (mean, log variance) [B, P] of what it shows."""
+class Watch(nn.Module):
+    """One moment of all things: hidden [B, N, W], state and change [B, N, M] -> hidden."""
 
     width: int
 
     @nn.compact
-    def __call__(self, belief: Belief) -> tuple[Belief, tuple[jax.Array, jax.Array]]:
-        percepts = belief.percept.shape[-1]
-        seen = jnp.concatenate([belief.percept, belief.change / PACE], -1)
-        hidden, _ = nn.GRUCell(self.width, name="cell")(belief.hidden, seen)
+    def __call__(self, hidden: jax.Array, things: jax.Array, change: jax.Array) -> jax.Array:
+        there = (things[..., :1] > 0).astype(jnp.float32)
+        kind = jnp.broadcast_to(jax.nn.one_hot(jnp.array(KINDS), 3), (*things.shape[:-1], 3))
+        own = jnp.concatenate([things, change / PACE, kind, there], -1)
+        both = jnp.concatenate([hidden, own], -1)
+        told = nn.Dense(self.width, name="receive")(both)[..., :, None, :]
+        told = told + nn.Dense(self.width, name="send")(both)[..., None, :, :]
+        told = told + nn.Dense(self.width, name="relate")(_relation(things, change))
+        apart = (1 - jnp.eye(things.shape[-2]))[..., None]
+        message = (nn.relu(told) * there[..., None, :, :] * apart).sum(-2)
+        return nn.GRUCell(self.width, name="cell")(hidden, jnp.concatenate([own, message], -1))[0]
+
+
+class ImaginedMoment(nn.Module):
+    """Belief -> the next one, and the moment of a `Future` that it shows.
+
+    Innate: what changed goes on changing so, as far as the network does not hold against it; a
+    peak never falls; what is out of view stays out of view.
+    """
+
+    width: int
+
+    @nn.compact
+    def __call__(self, belief: Belief) -> tuple[Belief, Future]:
+        hidden = Watch(self.width, name="watch")(belief.hidden, belief.things, belief.change)
         x = nn.silu(nn.Dense(self.width, name="think")(hidden))
-        correction, keep, spread = jnp.split(nn.Dense(3 * percepts, name="tell")(x), 3, -1)
+        told = nn.Dense(3 * figures.MOMENTS, name="tell")(x)
+        correction, keep, spread = jnp.split(told, 3, -1)
         change = nn.sigmoid(keep) * belief.change + PACE * correction
-        percept = jnp.clip(belief.percept + change, -2.0, 2.0)
-        return Belief(hidden, percept, change), (percept, jnp.clip(spread - 4.0, *LOG_VARIANCE))
+        change = change * (belief.things[..., :1] > 0)
+        things = jnp.clip(belief.things + change, -2.0, 2.0)
+        red, yellow = things[..., figures.RED, :], things[..., figures.YELLOW, :]
+        pair = [hidden[..., k, :] for k in (figures.RED, figures.YELLOW)]
+        pair += [red, yellow, jnp.abs(red - yellow) / PACE]
+        y = nn.silu(nn.Dense(self.width, name="compare")(jnp.concatenate(pair, -1)))
+        near, rise, doubt = jnp.split(
+            nn.Dense(4 * REACHES, name="near")(y), (REACHES, 2 * REACHES), -1
+        )
+        peak = belief.peak + (1 - belief.peak) * nn.sigmoid(rise)
+        shown = Future(
+            things,
+            jnp.clip(spread + SILENCE, *LOG_VARIANCE),
+            jnp.concatenate([nn.sigmoid(near), peak], -1),
+            jnp.clip(doubt + SILENCE, *LOG_VARIANCE),
+        )
+        return Belief(hidden, things, change, peak), shown
+
+
+def _relation(things: jax.Array, change: jax.Array) -> jax.Array:
+    """[..., N, N, 9] of each thing (row) and another: place, size, approach, gap and touch."""
+
+    def between(x: jax.Array) -> jax.Array:
+        return x[..., None, :, :] - x[..., :, None, :]
+
+    place, approach = between(things)[..., :3], between(change)[..., 1:3]
+    spread = things[..., figures.ACROSS : figures.DOWN + 1]
+    gap = jnp.abs(place[..., 1:3]) - TOUCH * (spread[..., None, :, :] + spread[..., :, None, :])
+    gap = nn.relu(gap) / PACE
+    return jnp.concatenate([3 * place, approach / PACE, gap, jnp.exp(-gap)], -1)

@@ -1,27 +1,56 @@
-"""Three figures told apart by opponent colours alone, and how near they come to one another.
+"""Things told apart by their hues alone, and how near the red one comes to the yellow one.
 
-A red thing, a yellow thing, and all else that is coloured: red and yellow are two of Hering's four
-poles, which infants tell apart at four months (Bornstein, Kessen and Weiskopf 1976). Nothing here
-learns.
+Red and yellow are two of Hering's four poles, which infants tell apart at four months (Bornstein,
+Kessen and Weiskopf 1976); of all else that is coloured, each common hue is taken for one thing.
+Nothing here learns.
 """
 
 import jax
 import jax.numpy as jnp
+from flax import struct
 
 from nsca_jax.priors import visual
 
-FIGURES = ("red", "yellow", "other")
-MOMENTS = 5  # of a figure: size, x, y, spread across, spread down
+OTHERS = 5
+THINGS = 2 + OTHERS  # red, yellow, others
+RED, YELLOW = 0, 1
+MOMENTS = 6  # of a thing: size, x, y, spread across, spread down, slant
+SIZE, X, Y, ACROSS, DOWN, SLANT = range(MOMENTS)
 REACHES_px = (1, 3, 6)  # at 64 pixels
-PERCEPT = MOMENTS * len(FIGURES) + len(REACHES_px)
-SIZE, X, Y = 0, 1, 2  # in a figure's moments
-NEAR = slice(MOMENTS * len(FIGURES), PERCEPT)
 EDGE = 0.2  # of a colour over luminance, in which membership rises
 NEAR_px = 4.0  # pixels of overlap at which nearness is 1 - 1/e
+HUES = 72  # bins of the circle
+REACH = 3  # bins, from a common hue to the next one
+SMALLEST_px = 2.0  # below this there is nothing
+COMMON_px = 3.0  # a hue of fewer is nobody's
+SLANT_UNIT = 0.2
+
+
+@struct.dataclass
+class Percept:
+    """What is innately seen of T moments of a film."""
+
+    things: jax.Array  # [..., T, THINGS, MOMENTS]; all 0 of a thing that is out of view
+    near: jax.Array  # [..., T, 3] nearness of red and yellow within REACHES_px, 0 to 1
+
+
+def percept(film: jax.Array, naming: int) -> Percept:
+    """What is seen of a film [T, H, W, 3] in [0, 1]; its first `naming` moments say who is who.
+
+    A thing's size is the root of its share of the picture; centroid and spreads go from -1 to 1
+    across and down; slant is the correlation of across and down, times SLANT_UNIT.
+    """
+    red, yellow, other = jnp.moveaxis(membership(film), -1, 0)
+    hue = _hue(film)
+    names = _common_hues(hue[:naming], other[:naming])
+    away = _apart(hue[..., None], names)
+    whose = jax.nn.one_hot(jnp.argmin(away, -1), OTHERS) * (away <= REACH + 1)
+    maps = jnp.concatenate([red[..., None], yellow[..., None], other[..., None] * whose], -1)
+    return Percept(_moments(maps), nearness(red, yellow))
 
 
 def membership(rgb: jax.Array) -> jax.Array:
-    """[..., 3] in [0, 1]: how far each colour [..., 3] in [0, 1] belongs to each of FIGURES."""
+    """[..., 3] in [0, 1]: how far each colour [..., 3] is red, yellow, and of another hue."""
     opponent = visual.opponent_colours(rgb)
     luminance = opponent[..., 0] + 0.05
     red_green, blue_yellow = opponent[..., 1] / luminance, opponent[..., 2] / luminance
@@ -30,32 +59,6 @@ def membership(rgb: jax.Array) -> jax.Array:
     yellow = _rises(-blue_yellow, 0.6) * (1 - _rises(jnp.abs(red_green), 0.5))
     other = _rises(strength, 0.5) * (1 - red) * (1 - yellow)
     return jnp.stack([red, yellow, other], -1)
-
-
-def percept(rgb: jax.Array) -> jax.Array:
-    """[..., PERCEPT] of pictures [..., H, W, 3] in [0, 1].
-
-    | | |
-    | --- | --- |
-    | 0-14 | of each figure: root of its share of the picture; centroid across and down in [-1, 1];
-    spread across and down; all 0 where there is none |
-    | 15-17 | nearness of red and yellow within each of REACHES_px, 0 to 1 |
-    """
-    maps = membership(rgb)
-    *_, height, width, _ = maps.shape
-    across = (jnp.arange(width) + 0.5) / width * 2 - 1
-    down = (jnp.arange(height) + 0.5) / height * 2 - 1
-    share = maps.mean((-3, -2))
-    weight = maps / jnp.maximum(maps.sum((-3, -2), keepdims=True), 1e-6)
-    columns, rows = weight.sum(-3), weight.sum(-2)  # [..., W, F], [..., H, F]
-    x, y = jnp.einsum("...wf,w->...f", columns, across), jnp.einsum("...hf,h->...f", rows, down)
-    xx = jnp.einsum("...wf,w->...f", columns, across**2) - x**2
-    yy = jnp.einsum("...hf,h->...f", rows, down**2) - y**2
-    there = maps.sum((-3, -2)) > 1.0  # a pixel or more
-    spread = [jnp.sqrt(jnp.maximum(v, 0.0) + 1e-8) for v in (xx, yy)]
-    moments = jnp.stack([jnp.sqrt(share), x, y, *spread], -1) * there[..., None]
-    near = nearness(maps[..., 0], maps[..., 1])
-    return jnp.concatenate([moments.reshape(*moments.shape[:-2], -1), near], -1)
 
 
 def nearness(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -70,6 +73,59 @@ def nearness(a: jax.Array, b: jax.Array) -> jax.Array:
         scale = NEAR_px * height * width / 64**2
         out.append(1 - jnp.exp(-(wide * other).sum((-2, -1)) / scale))
     return jnp.stack(out, -1).reshape(*lead, len(REACHES_px))
+
+
+def mirrored(percept: Percept) -> Percept:
+    """What would be seen in a mirror: left and right change places."""
+    signs = jnp.ones(MOMENTS).at[jnp.array([X, SLANT])].set(-1.0)
+    return percept.replace(things=percept.things * signs)  # type: ignore[attr-defined]
+
+
+def _moments(maps: jax.Array) -> jax.Array:
+    """[..., C, MOMENTS] of maps [..., H, W, C]."""
+    height, width = maps.shape[-3:-1]
+    across = (jnp.arange(width) + 0.5) / width * 2 - 1
+    down = (jnp.arange(height) + 0.5) / height * 2 - 1
+    total = maps.sum((-3, -2))
+    share = maps / jnp.maximum(total, 1e-6)[..., None, None, :]
+    columns, rows = share.sum(-3), share.sum(-2)  # [..., W, C], [..., H, C]
+    x, y = jnp.einsum("...wc,w->...c", columns, across), jnp.einsum("...hc,h->...c", rows, down)
+    xx = jnp.einsum("...wc,w->...c", columns, across**2) - x**2
+    yy = jnp.einsum("...hc,h->...c", rows, down**2) - y**2
+    xy = jnp.einsum("...hwc,h,w->...c", share, down, across) - x * y
+    spread_x, spread_y = (jnp.sqrt(jnp.maximum(v, 0.0) + 1e-6) for v in (xx, yy))
+    slant = SLANT_UNIT * xy / (spread_x * spread_y)
+    size = jnp.sqrt(total / (height * width))
+    out = jnp.stack([size, x, y, spread_x, spread_y, slant], -1)
+    return out * (total > SMALLEST_px)[..., None]
+
+
+def _hue(rgb: jax.Array) -> jax.Array:
+    """[...] int32 in [0, HUES): the angle in the plane of opponent colours."""
+    opponent = visual.opponent_colours(rgb)
+    angle = jnp.arctan2(opponent[..., 2], opponent[..., 1])
+    return jnp.floor((angle / (2 * jnp.pi) + 0.5) * HUES).astype(jnp.int32) % HUES
+
+
+def _common_hues(hue: jax.Array, weight: jax.Array) -> jax.Array:
+    """[OTHERS] int32, the commonest hues first, at least REACH apart; far off where there is none.
+
+    `hue` and `weight` are [T, H, W].
+    """
+    count = jnp.zeros(HUES).at[hue.ravel()].add(weight.ravel()) / len(hue)
+    left = count + 0.5 * (jnp.roll(count, 1) + jnp.roll(count, -1))
+    found = []
+    for _ in range(OTHERS):
+        best = jnp.argmax(left)
+        found.append(jnp.where(left[best] > COMMON_px, best, -HUES * HUES))
+        left = jnp.where(_apart(jnp.arange(HUES), best) <= REACH, 0.0, left)
+    return jnp.stack(found)
+
+
+def _apart(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Bins between two hues, the short way; very many from what is no hue (below 0)."""
+    away = jnp.abs(a - b)
+    return jnp.where(b < 0, HUES * HUES, jnp.minimum(away, HUES - away))
 
 
 def _rises(x: jax.Array, middle: float) -> jax.Array:

@@ -1,8 +1,8 @@
 """Learning without labels to foresee films, and the features that come of it.
 
-Films are percepts (`priors.figures`) and looks, a tenth of a second apart. A gradient step draws
-films and moments in them, observes a little and is told what came. Everything is for one seed;
-callers `vmap`.
+Films are percepts (`priors.figures`) a tenth of a second apart. A gradient step draws films and
+moments in them, plain or mirrored, observes a little and is told what came. Everything is for one
+seed; callers `vmap`.
 """
 
 # flax dataclasses have `replace`, though not to pyright.
@@ -22,29 +22,24 @@ from nsca_jax.models import foresight as model_lib
 from nsca_jax.priors import figures
 
 OBSERVED = 6  # moments, a tenth of a second apart
-IMAGINED = 17  # moments, SPAN of those apart
-SHOWN = (0, 1, 2, 4, 6, 9, 12, 16)  # imagined moments that become features
+IMAGINED = 11  # moments, SPAN of those apart
+SHOWN = (0, 1, 2, 3, 5, 7, 10)  # imagined moments that become features
+PAIR = (figures.RED, figures.YELLOW)
+MOMENT_WEIGHTS = (0.5, 1.0, 1.0, 0.5, 0.5, 0.3)  # in the loss: places before shapes
+RED_WEIGHT = 3.0  # of the red thing, against any other
+SURE = 1e-3  # nearness is held this far from 0 and 1 before its logit
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """Pace; hashable, hence static under `jit`."""
 
-    batch: int = 48
-    steps: int = 1000
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-3
+    batch: int = 32
+    steps: int = 1500
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.1
     earliest: int = OBSERVED - 1  # moments at which a film may be broken off
     latest: int = 20
-
-
-@struct.dataclass
-class Films:
-    """F films of T moments."""
-
-    percept: jax.Array  # [F, T, P]
-    pixels: jax.Array  # [F, T, cells, C] uint8
-    responses: jax.Array  # [F, T, cells, R] float16
 
 
 @struct.dataclass
@@ -56,29 +51,54 @@ class Learner:
     step: jax.Array  # [] int32
 
 
-def glimpse(films: Films, film: jax.Array, now: jax.Array) -> model_lib.Glimpse:
-    """The last OBSERVED moments before and at `now` [B] of films [B]."""
+@struct.dataclass
+class Window:
+    """B films broken off, and what came: K moments, SPAN apart."""
+
+    seen: figures.Percept  # [B, OBSERVED, ...]
+    things: jax.Array  # [B, K, N, M]
+    near: jax.Array  # [B, K, 2 R] nearness, and the greatest since the film was first seen
+    valid: jax.Array  # [B, K] the film lasts so long
+
+
+def window(films: figures.Percept, film: jax.Array, now: jax.Array) -> Window:
+    """Films [B] of `films` [F, T, ...], the moment `now` [B] being the last one seen."""
+    length = films.near.shape[1]
     first = now - (OBSERVED - 1)
-    moments = first[:, None] + jnp.arange(OBSERVED)
-    looks = film[:, None], jnp.stack([first, now], 1)
-    return model_lib.Glimpse(
-        films.percept[film[:, None], moments],
-        films.pixels[looks],
-        films.responses[looks].astype(jnp.float32),
+    seen = first[:, None] + jnp.arange(OBSERVED)
+    ahead = now[:, None] + model_lib.SPAN * jnp.arange(1, IMAGINED + 1)
+    at = film[:, None], jnp.minimum(ahead, length - 1)
+    begun = jnp.arange(length) >= first[:, None]
+    peak = jax.lax.cummax(jnp.where(begun[..., None], films.near[film], 0.0), axis=1)
+    came = peak[jnp.arange(len(film))[:, None], at[1]]
+    return Window(
+        jax.tree.map(lambda x: x[film[:, None], seen], films),
+        films.things[at],
+        jnp.concatenate([films.near[at], came], -1),
+        ahead < length,
     )
 
 
-def loss_of(future: model_lib.Future, percept: jax.Array, valid: jax.Array) -> jax.Array:
-    """Scalar Gaussian likelihood of what came, percepts [B, K, P], where valid [B, K].
+def mirror(of: Window, flip: jax.Array) -> Window:
+    """The windows with flip [B] in a mirror: physics knows no left and right."""
 
-    Of a figure that is out of view only its size, nothing, is to be foreseen.
-    """
-    seen = percept[..., 0 : figures.NEAR.start : figures.MOMENTS] > 0  # [B, K, figures]
-    where = jnp.repeat(seen, figures.MOMENTS, -1).at[..., :: figures.MOMENTS].set(True)
-    near = jnp.ones((*seen.shape[:-1], len(figures.REACHES_px)), bool)
-    mask = jnp.concatenate([where, near], -1) & valid[..., None]
-    nll = losses.gaussian_nll(future.mean, future.log_variance, percept, 0.5)
-    loss = losses.masked_mean(nll, mask)
+    def some(things: jax.Array) -> jax.Array:
+        other = figures.mirrored(figures.Percept(things, jnp.zeros(()))).things
+        return jnp.where(flip[:, None, None, None], other, things)
+
+    return of.replace(seen=of.seen.replace(things=some(of.seen.things)), things=some(of.things))
+
+
+def loss_of(future: model_lib.Future, of: Window) -> jax.Array:
+    """Scalar Gaussian likelihood of what came; of things that are in view, then and now."""
+    nll = losses.gaussian_nll(future.things, future.things_log_variance, of.things, 0.5)
+    weight = jnp.ones(figures.THINGS).at[figures.RED].set(RED_WEIGHT)
+    nll = nll * jnp.array(MOMENT_WEIGHTS) * weight[:, None]
+    there = (of.things[..., :1] > 0) & (of.seen.things[:, -1:, :, :1] > 0)
+    there = jnp.broadcast_to(there & of.valid[..., None, None], nll.shape)
+    near = losses.gaussian_nll(future.near, future.near_log_variance, of.near, 0.5)
+    valid = jnp.broadcast_to(of.valid[..., None], near.shape)
+    loss = losses.masked_mean(nll, there) + losses.masked_mean(near, valid)
     chex.assert_shape(loss, ())
     return loss
 
@@ -95,26 +115,24 @@ def make_learner(model: model_lib.Foresight, settings: Settings):
             optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=settings.weight_decay)
         )
 
-    def init(key: jax.Array, films: Films) -> Learner:
-        start = jnp.full(2, settings.earliest)
-        params = model.init(key, glimpse(films, jnp.arange(2), start), IMAGINED)
+    def init(key: jax.Array, films: figures.Percept) -> Learner:
+        first = window(films, jnp.arange(2), jnp.full(2, settings.earliest))
+        params = model.init(key, first.seen, IMAGINED)
         return Learner(params, optimiser().init(params), jnp.int32(0))
 
-    def learn(learner: Learner, key: jax.Array, films: Films, steps: int):
-        length = films.percept.shape[1]
+    def draw(key: jax.Array, films: figures.Percept) -> Window:
+        film_key, now_key, flip_key = jax.random.split(key, 3)
+        count = (settings.batch,)
+        film = jax.random.randint(film_key, count, 0, len(films.near))
+        now = jax.random.randint(now_key, count, settings.earliest, settings.latest + 1)
+        return mirror(window(films, film, now), jax.random.bernoulli(flip_key, 0.5, count))
 
+    def learn(learner: Learner, key: jax.Array, films: figures.Percept, steps: int):
         def step(learner: Learner, _):
-            film_key, now_key = jax.random.split(jax.random.fold_in(key, learner.step))
-            film = jax.random.randint(film_key, (settings.batch,), 0, len(films.percept))
-            now = jax.random.randint(
-                now_key, (settings.batch,), settings.earliest, settings.latest + 1
-            )
-            ahead = now[:, None] + model_lib.SPAN * jnp.arange(1, IMAGINED + 1)
-            came = films.percept[film[:, None], jnp.minimum(ahead, length - 1)]
-            observed = glimpse(films, film, now)
+            drawn = draw(jax.random.fold_in(key, learner.step), films)
 
             def loss(params):
-                return loss_of(model.apply(params, observed, IMAGINED), came, ahead < length)
+                return loss_of(model.apply(params, drawn.seen, IMAGINED), drawn)
 
             value, gradient = jax.value_and_grad(loss)(learner.params)
             update, state = optimiser().update(gradient, learner.optimiser, learner.params)
@@ -127,24 +145,31 @@ def make_learner(model: model_lib.Foresight, settings: Settings):
 
 
 def features(
-    model: model_lib.Foresight, params: Any, films: Films
-) -> tuple[jax.Array, jax.Array, model_lib.Future]:
-    """(observed [F, D], imagined [F, E], future) of films whose last moment is the cutoff.
+    model: model_lib.Foresight, params: Any, seen: figures.Percept
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """(observed [F, D], imagined [F, E], peak [F, R]) of films [F, OBSERVED, ...].
 
-    Observed: percepts of all moments, the eye's code of both looks and the belief. Imagined:
-    percepts and spreads of the moments SHOWN, and the greatest nearness of all.
+    Observed: percepts of all moments and the belief, others' parts of it summed. Imagined: red and
+    yellow, and their nearness, in the moments SHOWN, and the greatest nearness, which is `peak`.
     """
-    rows = jnp.arange(len(films.percept))
-    seen = glimpse(films, rows, jnp.full(len(rows), films.percept.shape[1] - 1))
-    code = model.apply(params, seen, method="look")
-    belief = model.apply(params, seen, method="observe")
+    rows = len(seen.near)
+    belief: Any = model.apply(params, seen, method="observe")
     future: Any = model.apply(params, belief, IMAGINED, method="imagine")
-    observed = [seen.percept.reshape(len(rows), -1), code, belief.hidden]
-    near = future.mean[..., figures.NEAR]
+    others = belief.hidden[:, len(PAIR) :].sum(1)
+    observed = [seen.things, seen.near, belief.hidden[:, PAIR], others]
     shown = jnp.array(SHOWN)
+    near, peak = jnp.split(future.near, 2, -1)
+    last = jnp.clip(peak[:, -1], SURE, 1 - SURE)
     imagined = [
-        future.mean[:, shown].reshape(len(rows), -1),
+        future.things[:, shown][:, :, PAIR],
+        near[:, shown],
         near.max(1),
-        future.log_variance[:, shown][..., figures.NEAR].reshape(len(rows), -1),
+        peak[:, (IMAGINED // 2, IMAGINED - 1)],
+        jnp.log(last) - jnp.log1p(-last),
+        future.near_log_variance[:, -1],
     ]
-    return jnp.concatenate(observed, -1), jnp.concatenate(imagined, -1), future
+
+    def flat(parts: list[jax.Array]) -> jax.Array:
+        return jnp.concatenate([x.reshape(rows, -1) for x in parts], -1)
+
+    return flat(observed), flat(imagined), peak[:, -1]
