@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import _config, memory
+from experiments import _config, _interactions, memory
 from nsca_jax import objects, types
 from nsca_jax.continual import ewc
 from nsca_jax.evaluation import memory as judge
