@@ -41,7 +41,7 @@ docs: $(READY) ## the documents' measured figures, from docs/results/
 metaworld: $(METAWORLD) ## what experiments.metaworld needs besides: Meta-World's own package
 
 procgen: $(PROCGEN) ## what experiments.procgen needs besides, on Linux: its games, and Debian's libqt5gui5
-	@$(BIN)/python -c 'import envpool.procgen' \
+	@$(BIN)/python -c 'from envpool.procgen import ProcgenEnvSpec' 2>/dev/null \
 		|| { echo "Procgen's games need a system library: on Debian, apt install libqt5gui5."; exit 2; }
 
 gpu: $(GPU_READY) ## the main experiment on an NVIDIA GPU, in an environment of its own

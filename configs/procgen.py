@@ -4,6 +4,9 @@ make procgen                                                     what it needs, 
 python -m experiments.procgen --config=configs/procgen.py        (laptop)
 python -m experiments.procgen --config=configs/procgen.py:quick  seconds, for CI
 python -m experiments.procgen --config=configs/procgen.py:paper  the published protocol, on a GPU
+
+The laptop's game, sizes and learning rate were chosen by PPO alone, on seed 1000, which no result
+uses. The quick preset is too short to learn anything: its claim fails.
 """
 
 from ml_collections import config_dict
@@ -17,7 +20,7 @@ def get_config(preset: str = "laptop"):
     config = config_dict.ConfigDict()
     config.seed = 0  # the first of `seeds` numbers in a row
     config.seeds = 5
-    config.games = ("starpilot",)
+    config.games = ("dodgeball",)
     config.mode = "easy"
     config.levels = 20  # learnt from, from level 0 on; judged on these and on all there are
     config.arms = ("ppo", "shuffled", "all")
@@ -26,7 +29,7 @@ def get_config(preset: str = "laptop"):
     config.threads = 2  # of the games
 
     config.worlds = 32
-    config.rollout = 64
+    config.rollout = 32  # steps of each world between two updates
     config.leg = 20  # updates between two checkpoints
     config.epochs = 3
     config.minibatches = 4
@@ -35,7 +38,7 @@ def get_config(preset: str = "laptop"):
     config.entropy = 0.01
     config.coarse = 2  # pixels a side that are seen as their mean: a small eye on a small machine
     config.patch = 2  # of these, a side, that enter the network together
-    config.widths = (16, 32)
+    config.widths = (8, 16)
     config.latent = 64
 
     config.curiosity = 0.01  # weights of what the other arms add

@@ -129,14 +129,15 @@ def learn(config, run, game: str, arm: str, seed: int) -> dict[str, np.ndarray]:
             state, metrics = update(state, rollout)
             metrics = {k: float(v) for k, v in metrics.items()}
             diary["loss"][number] = metrics["loss"]
-            diary["curve"][number] = np.mean(ended) if ended else np.nan
+            diary["curve"][number] = np.mean(ended or np.nan)
             if not np.isfinite(metrics["loss"]):
                 run.say(f"{name}: the loss of update {number} is not finite; this seed ends")
                 lost = np.full((config.worlds, config.episodes), np.nan)
                 return diary | {"train": lost, "test": lost}
             done = (number + 1) * config.worlds * config.rollout
-            run.progress(done, config.steps, f"steps of {name}", played=diary["curve"][number])
-            run.log(done, {"game": game, "arm": arm, "seed": seed, **metrics})
+            told = {"played": float(np.mean(ended))} if ended else {}
+            run.progress(done, config.steps, f"steps of {name}", **told)
+            run.log(done, {"game": game, "arm": arm, "seed": seed, **metrics, **told})
             if run.stopping:
                 raise run.interrupted()
         worlds.close()

@@ -133,13 +133,14 @@ def envpool():
     """The module; raises ProcgenError where it, or the system library under it, is missing."""
     try:
         import envpool as module
-        import envpool.procgen
+        from envpool.procgen import ProcgenEnvSpec  # noqa: F401 - told of what is missing only here
     except ModuleNotFoundError as error:
         raise ProcgenError(
             "Procgen's games come with EnvPool, which is not installed: `make procgen`, on Linux."
         ) from error
     except ImportError as error:
+        missing = error.__cause__ or error
         raise ProcgenError(
-            f"Procgen's games need a system library ({error}): on Debian, apt install libqt5gui5."
+            f"Procgen's games need Qt ({missing}): on Debian, apt install libqt5gui5."
         ) from error
     return module
