@@ -3,6 +3,8 @@
 # statistics' stubs know neither None nor every number
 # pyright: reportArgumentType=false, reportOptionalOperand=false, reportCallIssue=false
 
+from typing import Any
+
 import numpy as np
 import pytest
 from rliable import library, metrics
@@ -21,7 +23,7 @@ def _samples(seed, n=20, m=17, shift=0.8):
 def test_welch_agrees_with_scipy_and_statsmodels(seed):
     a, b = _samples(seed)
     ours = comparisons.welch(a, b)
-    theirs = scipy_stats.ttest_ind(a, b, equal_var=False)
+    theirs: Any = scipy_stats.ttest_ind(a, b, equal_var=False)
     np.testing.assert_allclose(ours, (theirs.statistic, theirs.df, theirs.pvalue), rtol=1e-10)
     t, p, df = weightstats.ttest_ind(a, b, usevar="unequal")
     np.testing.assert_allclose(ours, (t, df, p), rtol=1e-10)

@@ -6,6 +6,7 @@ import sys
 import time
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -51,17 +52,19 @@ def leaves(folder):
     for field, value in TINY.items():
         _config.override(config, field, value)
     init, _ = babbling.make_train(babble.settings_of(config, "competence", 21))
-    keys = jax.vmap(jax.random.key)(np.arange(config.seeds))
+    keys = jax.vmap(jax.random.key)(np.arange(int(TINY["seeds"])))
     state, step = checkpoint.restore(
         folder / "checkpoints" / "competence", jax.eval_shape(init, keys)
     )
     assert step == ITERATIONS
-    is_key = lambda leaf: jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)  # noqa: E731
+    state = jax.tree.map(lambda x: jax.random.key_data(x) if is_key(x) else x, state)
     flat, _ = jax.tree_util.tree_flatten_with_path(state)
-    return {
-        jax.tree_util.keystr(path): np.asarray(jax.random.key_data(x) if is_key(x) else x)
-        for path, x in flat
-    }
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in flat}
+
+
+def is_key(leaf):
+    """Whether a leaf is a typed random key."""
+    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def saved(folder):
