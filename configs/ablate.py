@@ -78,7 +78,7 @@ def get_config(preset: str = "laptop"):
     if preset == "quick":
         config.seeds = 3
         config.block = 3
-        config.conditions = ("with_priors", "without_priors", "without_ewc", "sham")
+        config.conditions = ("with_priors", "without_priors", "sham")
         config.interactions = 512
         config.recorded = 4
         config.held_out = 1

@@ -66,6 +66,7 @@ def _baselines(facts: Facts) -> dict:
             "skill at the end, Set B at first sight": facts.end(c, "novel"),
             "skill at the end, first stage's objects": facts.end(c, "first"),
             "share of interactions with contact": facts.records[c]["contact"],
+            "seconds of a seed": facts.records[c]["seconds"],
         }
         out[c] = {name: stats.summarise(x)._asdict() for name, x in figures.items()}
         area = facts.areas(c)[np.isfinite(facts.area(c))]
@@ -208,7 +209,7 @@ def table_of_areas(facts: Facts) -> list[list[str]]:
     """Heads, then a row a condition."""
     rows = [
         ["Condition", "Area, mean ± SE", "Area, IQM (95 %)", "Set A at end", "Set B at end",
-         "First stage at end", "Contact", "n (failed)"]
+         "First stage at end", "Contact", "s a seed", "n (failed)"]
     ]  # fmt: skip
     for c, of in _baselines(facts).items():
         if c in facts.baseline:
@@ -223,6 +224,7 @@ def table_of_areas(facts: Facts) -> list[list[str]]:
                 "–" if iqm is None else _interval(iqm, *area["iqm_ci95"]),
                 *(_number(of[f"skill at the end, {end}"]["mean"]) for end in ends),
                 _number(of["share of interactions with contact"]["mean"]),
+                _number(of["seconds of a seed"]["mean"]),
                 f"{area['n']} ({area['failed']})",
             ]
         )

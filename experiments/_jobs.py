@@ -79,6 +79,7 @@ def finish(run, jobs: Sequence[Job], launcher: Launcher, folder: Path) -> dict[s
             for name, (job, handle) in list(running.items()):
                 if launcher.kind == "debug" or handle.done():
                     del running[name]
+                    run.keep_time()
                     if reason := why_failed(job, handle):
                         failed[name] = reason
                         run.say(f"{name} failed: {reason}")

@@ -122,6 +122,10 @@ class Run:
     def write_arrays(self, path: Path, arrays: Mapping[str, Any]) -> None:
         """Writes arrays by name as one .npz file, whole or not at all."""
         checkpoint.write_arrays(path, arrays)
+        self.keep_time()
+
+    def keep_time(self) -> None:
+        """What was worked so far counts after a resume."""
         self._note(self._resume["metrics_bytes"])
 
     def save_weights(self, name: str, tree: Any, **header: Any) -> Path:

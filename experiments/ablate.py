@@ -7,6 +7,7 @@ interactions).
 """
 
 import dataclasses
+import time
 import importlib
 from pathlib import Path
 from typing import Any
@@ -87,11 +88,13 @@ class Block:
         """Lives through it, unless that was done."""
         if self.path.exists():
             return
+        started = time.monotonic()
         _launch.set_up_jax()
         world, config = WORLDS[self.world], config_dict.ConfigDict(self.config)
         has = world.given(config, read_parts(self.folder, world.prepare(config)))
         record = world.live(config, has, self.condition, list(self.numbers))
-        checkpoint.write_arrays(self.path, record)
+        seconds = np.full(len(self.numbers), (time.monotonic() - started) / len(self.numbers))
+        checkpoint.write_arrays(self.path, {**record, "seconds": seconds})
 
 
 def read_parts(folder: Path, names) -> dict[str, dict[str, np.ndarray]]:
@@ -138,7 +141,8 @@ def live(config, run, name: str) -> Facts:
         config.launcher, config.at_once, config.minutes, config.requeue, config.partition
     )
     failed = _jobs.finish(run, jobs, launcher, run.workdir / "submitit")
-    records = {c: merge(jobs, c, world.blank(config)) for c in config.conditions}
+    blank = {**world.blank(config), "seconds": np.full((), np.nan)}
+    records = {c: merge(jobs, c, blank) for c in config.conditions}
     tasks = [task for task in config.tasks if task in world.TASKS]
     return Facts(
         name, tasks, world.interactions(config), world.updates(config), records,

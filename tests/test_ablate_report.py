@@ -34,6 +34,7 @@ def facts(lost: dict[str, float], seed: int = 0, broken: tuple[str, int] | None 
             "weight": np.full((SEEDS, POINTS), 0.8),
             "loss": np.ones((SEEDS, POINTS)),
             "contact": np.ones(SEEDS),
+            "seconds": np.full(SEEDS, 4.0),
         }
     if broken:
         condition, row = broken

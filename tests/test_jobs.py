@@ -51,6 +51,9 @@ class Told:
     def progress(self, done, total, unit, /, **figures: Any) -> None:
         pass
 
+    def keep_time(self) -> None:
+        pass
+
     def say(self, text: str) -> None:
         self.said.append(text)
 
