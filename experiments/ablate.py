@@ -7,8 +7,8 @@ interactions).
 """
 
 import dataclasses
-import time
 import importlib
+import time
 from pathlib import Path
 from typing import Any
 
