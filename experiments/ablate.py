@@ -126,7 +126,7 @@ def merge(jobs: list[Block], condition: str, blank: dict[str, np.ndarray]) -> di
         record = {k: np.stack([v] * len(job.numbers)) for k, v in blank.items()}
         if job.path.exists():
             with np.load(job.path) as stored:
-                record = {k: np.asarray(stored[k], np.float64) for k in blank}
+                record |= {k: np.asarray(stored[k], np.float64) for k in stored if k in blank}
         parts.append(record)
     return {k: np.concatenate([part[k] for part in parts]) for k in blank}
 
