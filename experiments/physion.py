@@ -53,9 +53,9 @@ def check(config) -> None:
             _open(config, Path(config.data), split)
 
 
-def perceive(config, run, folder: Path, split: str) -> dict[str, np.ndarray]:
+def perceive(config, run, folder: Path, split: str, scenario: str) -> dict[str, np.ndarray]:
     """Of N trials: percepts, pictures for the report, the last picture, label, scenario, ids."""
-    dataset = _open(config, folder, split)
+    dataset = _open(config, folder, split, scenario)
     stream = dataset.trials()
     rows = []
     try:
@@ -65,17 +65,30 @@ def perceive(config, run, folder: Path, split: str) -> dict[str, np.ndarray]:
             looks = _shrink(frames[-foresight.OBSERVED :], SHOWN_PX)
             seen = {"things": percept.things, "near": percept.near, "looks": looks}
             rows.append(trial | seen | {"last": frames[-1]})
-            run.progress(len(rows), len(dataset.ids), f"{split} trials")
+            run.progress(len(rows), len(dataset.ids), f"{split} trials", of=scenario)
             if run.stopping:
                 raise run.interrupted()
     except physion.DataError as error:
         raise _launch.BadInput(str(error)) from error
     return {
-        **{name: np.stack([row[name] for row in rows]) for name in rows[0]},
+        **{name: np.stack([row[name] for row in rows]) for name in (rows or [{}])[0]},
         "skipped": np.array(sorted(f"{k}: {v}" for k, v in stream.skipped.items()), str),
-        "missing": np.array(dataset.missing, str),
-        "excluded": np.array(dataset.excluded, str),
     }
+
+
+def gather(config, run, folder: Path, split: str) -> dict[str, np.ndarray]:
+    """All trials of a split, scenario after scenario, each a part of its own."""
+    parts = [
+        _parts.once(run, f"{split}_{s}", functools.partial(perceive, config, run, folder, split, s))
+        for s in physion.SCENARIOS
+    ]
+    dataset = _open(config, folder, split)
+    full = [part for part in parts if "label" in part]
+    if not full:
+        raise _launch.BadInput(f"config.data: none of the {split} trials can be read")
+    out = {name: np.concatenate([part[name] for part in full]) for name in full[0]}
+    out["skipped"] = np.concatenate([part["skipped"] for part in parts])
+    return out | {"missing": np.array(dataset.missing), "excluded": np.array(dataset.excluded)}
 
 
 def learn(config, run, films: figures.Percept) -> dict[str, np.ndarray]:
@@ -154,10 +167,7 @@ def main(config, run) -> dict:
     folder = Path(config.data) if config.data else run.workdir / "physion_like"
     if not config.data:
         world.make(run, folder, {split: config[split] for split in SPLITS})
-    seen = {
-        split: _parts.once(run, split, functools.partial(perceive, config, run, folder, split))
-        for split in SPLITS
-    }
+    seen = {split: gather(config, run, folder, split) for split in SPLITS}
     films = {split: figures.Percept(rows["things"], rows["near"]) for split, rows in seen.items()}
     films = jax.tree.map(jnp.asarray, films)
     flat = _parts.once(run, "models", lambda: learn(config, run, films["dynamics"]))
@@ -175,7 +185,7 @@ def main(config, run) -> dict:
     return result
 
 
-def _open(config, folder: Path, split: str) -> physion.Dataset:
+def _open(config, folder: Path, split: str, scenario: str = "") -> physion.Dataset:
     """A split with the frames that are needed of it; raises BadInput."""
     every = range(0, world.FRAMES, world.EVERY)
     observed = foresight.OBSERVED * world.EVERY
@@ -188,7 +198,7 @@ def _open(config, folder: Path, split: str) -> physion.Dataset:
     settings = physion.Settings(*frames, height=world.EYE.height, width=world.EYE.width)
     limit = config[split] if config.data else 0
     try:
-        return physion.open_dataset(folder, split, settings, limit)
+        return physion.open_dataset(folder, split, settings, limit, scenario)
     except physion.DataError as error:
         raise _launch.BadInput(f"config.data: {error}") from error
 

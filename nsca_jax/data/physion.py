@@ -91,11 +91,16 @@ class Dataset:
 
 
 def open_dataset(
-    folder: str | Path, split: str, settings: Settings = Settings(), limit: int = 0
+    folder: str | Path,
+    split: str,
+    settings: Settings = Settings(),
+    limit: int = 0,
+    scenario: str = "",
 ) -> Dataset:
     """A split of Physion, "dynamics", "readout" or "test", in `folder`.
 
-    `limit`, where not 0, keeps so many trials of each scenario, the first by name. Raises
+    `limit`, where not 0, keeps so many trials of each scenario, the first by name; `scenario`,
+    where given, keeps its trials alone, of which there may be none. Raises
     DataError, one sentence, where the data set is not there as it is distributed, or more of its
     films are missing than `settings.tolerance` allows.
     """
@@ -104,7 +109,10 @@ def open_dataset(
     found = physion_layouts.find(Path(folder), split)
     tolerance = settings.tolerance
     _stream.check_missing(found.ids, found.missing, tolerance.missing, str(folder))
-    found = found.of(_first(found.scenario, limit))
+    rows = _first(found.scenario, limit)
+    if scenario:
+        rows = [row for row in rows if found.scenario[row] == SCENARIOS.index(scenario)]
+    found = found.of(rows)
     read = read_trial if found.layout == "hdf5" else read_film
 
     def load(row: int, rng: np.random.Generator | None) -> dict[str, Any]:

@@ -27,6 +27,9 @@ SHOWN = (0, 1, 2, 3, 5, 7, 10)  # imagined moments that become features
 PAIR = (figures.RED, figures.YELLOW)
 MOMENT_WEIGHTS = (0.5, 1.0, 1.0, 0.5, 0.5, 0.3)  # in the loss: places before shapes
 RED_WEIGHT = 3.0  # of the red thing, against any other
+MOVING = 0.01  # a moment, where the picture is 2 wide
+ENOUGH = 0.25  # of the way that the red thing has still to go
+DULL = 0.01  # interest of a moment at which nothing is to be learnt
 SURE = 1e-3  # nearness is held this far from 0 and 1 before its logit
 
 
@@ -79,6 +82,23 @@ def window(films: figures.Percept, film: jax.Array, now: jax.Array) -> Window:
     )
 
 
+def interest(films: figures.Percept) -> jax.Array:
+    """[F, T] how much there is to be learnt from breaking a film off at a moment.
+
+    Most where something moves and the red thing is yet to move: before that nothing is to be
+    foreseen, and after it nothing is left.
+    """
+    things = films.things
+    there = things[..., :1] > 0
+    place = things[..., figures.X : figures.Y + 1]
+    step = jnp.linalg.norm(jnp.diff(place, axis=1, prepend=place[:, :1]), axis=-1)
+    kept = there[..., 0] & jnp.roll(there[..., 0], 1, axis=1)
+    moving = jnp.max(jnp.where(kept, step, 0.0), -1) > MOVING
+    red = jnp.where(kept, step, 0.0)[..., figures.RED]
+    left = jnp.cumsum(red[:, ::-1], 1)[:, ::-1] - red
+    return DULL + moving * jnp.minimum(left, ENOUGH)
+
+
 def mirror(of: Window, flip: jax.Array) -> Window:
     """The windows with flip [B] in a mirror: physics knows no left and right."""
 
@@ -120,16 +140,22 @@ def make_learner(model: model_lib.Foresight, settings: Settings):
         params = model.init(key, first.seen, IMAGINED)
         return Learner(params, optimiser().init(params), jnp.int32(0))
 
-    def draw(key: jax.Array, films: figures.Percept) -> Window:
-        film_key, now_key, flip_key = jax.random.split(key, 3)
+    moments = settings.latest + 1 - settings.earliest
+
+    def draw(key: jax.Array, films: figures.Percept, until: jax.Array) -> Window:
+        which_key, flip_key = jax.random.split(key)
         count = (settings.batch,)
-        film = jax.random.randint(film_key, count, 0, len(films.near))
-        now = jax.random.randint(now_key, count, settings.earliest, settings.latest + 1)
-        return mirror(window(films, film, now), jax.random.bernoulli(flip_key, 0.5, count))
+        which = jnp.searchsorted(until, jax.random.uniform(which_key, count) * until[-1])
+        film, now = jnp.divmod(jnp.minimum(which, len(until) - 1), moments)
+        drawn = window(films, film, settings.earliest + now)
+        return mirror(drawn, jax.random.bernoulli(flip_key, 0.5, count))
 
     def learn(learner: Learner, key: jax.Array, films: figures.Percept, steps: int):
+        worth = interest(films)[:, settings.earliest : settings.latest + 1]
+        until = jnp.cumsum(worth.ravel())
+
         def step(learner: Learner, _):
-            drawn = draw(jax.random.fold_in(key, learner.step), films)
+            drawn = draw(jax.random.fold_in(key, learner.step), films, until)
 
             def loss(params):
                 return loss_of(model.apply(params, drawn.seen, IMAGINED), drawn)
