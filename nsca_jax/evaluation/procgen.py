@@ -19,7 +19,7 @@ class Range(NamedTuple):
     high: float
 
 
-# Cobbe et al. (2020), appendix C: a trivial policy's return, and the greatest possible.
+# Cobbe et al. (2020), normalisation constants: a trivial policy's return, and the greatest.
 EASY = {
     "bigfish": Range(1, 40),
     "bossfight": Range(0.5, 13),

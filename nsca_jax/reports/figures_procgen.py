@@ -36,7 +36,7 @@ def curves(
         ax.set_xlim(left=0)
         ax.set_xlabel("steps")
         ax.set_ylabel("normalised return")
-        figure.legend(loc="outside upper left", ncols=4)
+        figure.legend(loc="outside upper left", ncols=2)
         return _save(figure, path)
 
 

@@ -30,7 +30,7 @@ REWARD_LIMIT = 10.0  # standard deviations of the return
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Compile-time constants; the defaults are Cobbe et al. (2020), appendix D."""
+    """Compile-time constants; the defaults are those of Cobbe et al. (2020), easy games."""
 
     worlds: int = 64
     steps: int = 256
