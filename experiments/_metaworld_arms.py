@@ -6,7 +6,6 @@ Every array leads with S seeds and T test tasks, or with E = S * T environments 
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 # (flax's replace, jnp's trees)
 
-import dataclasses
 import functools
 from typing import NamedTuple
 
@@ -18,12 +17,11 @@ from nsca_jax.evaluation import metaworld as benchmark
 from nsca_jax.training import imitation, persistence
 
 FOLLOWED = ("agent", "cloning")  # at every number of demonstrations
-LEARNT = {  # what differs from the agent
-    "agent": {},
-    "no pretraining": {"pretrained": False},
+LEARNT = ("agent", "no pretraining", "no foresight", "no priors", "no persistence", "cloning")
+TRUNKS = {  # what each pretraining differs by
+    "whole": {},
+    "no foresight": {"foresight": 0.0},
     "no priors": {"eye": "readings"},
-    "no persistence": {"persistent": False},
-    "cloning": {"plain": True, "pretrained": False, "persistent": False},
 }
 UNLEARNT = ("nearest neighbour", "random", "expert")
 
@@ -32,30 +30,22 @@ class Arm(NamedTuple):
     """How one arm learns and acts."""
 
     settings: imitation.Settings
-    pretrained: bool
+    trunk: str  # one of TRUNKS, or empty: it starts from nothing
     persistent: bool
 
 
 def arm(config, name: str) -> Arm:
     """The arm `name` of LEARNT by the config."""
-    given = {"plain": False, "pretrained": True, "persistent": True, "eye": "relations"}
-    given |= LEARNT[name]
-    fields = dict(config.cloning if given["plain"] else config.agent)
-    if not given["plain"]:
-        fields["eye"] = given["eye"]
-    return Arm(imitation.Settings(**fields), given["pretrained"], given["persistent"])
+    if name == "cloning":
+        return Arm(imitation.Settings(**config.cloning), "", False)
+    settings = imitation.Settings(**{**config.agent, **TRUNKS.get(name, {})})
+    trunk = "" if name == "no pretraining" else name if name in TRUNKS else "whole"
+    return Arm(settings, trunk, name != "no persistence")
 
 
-def trunk_settings(config, eye: str) -> imitation.Settings:
-    """The agent's settings with pretraining's own lengths."""
-    return dataclasses.replace(
-        imitation.Settings(**config.agent), eye=eye, **dict(config.pretraining)
-    )
-
-
-def learn_trunks(config, rows: dict[str, np.ndarray], eye: str):
+def learn_trunks(config, rows: dict[str, np.ndarray], name: str):
     """(trunks, their eye, [S, steps, 2] errors), a trunk a seed, from the training tasks."""
-    settings = trunk_settings(config, eye)
+    settings = imitation.Settings(**{**config.agent, **config.pretraining, **TRUNKS[name]})
     given = imitation.Rows(**{k: jnp.asarray(v) for k, v in rows.items()})
     keys = jax.vmap(jax.random.key)(config.seed + jnp.arange(config.seeds))
     view = imitation.open_eye(given, jnp.ones(len(given.of)))
@@ -80,12 +70,12 @@ def adapt(config, of: Arm, trunk, rows: imitation.Rows, shots: int):
     used = (rows.of < shots).astype(jnp.float32)
     keys = jax.vmap(jax.random.key)(10_000 + config.seed + jnp.arange(seeds))
     keys = jax.vmap(lambda key: jax.random.split(key, tasks))(keys)
-    if of.pretrained:
+    if of.trunk:
         start, eye = trunk
     else:
         start, eye = None, jax.vmap(jax.vmap(imitation.open_eye))(rows, used)
-    params, errors = _program(of.settings, of.pretrained)(keys, start, eye, rows, used)
-    if of.pretrained:
+    params, errors = _program(of.settings, bool(of.trunk))(keys, start, eye, rows, used)
+    if of.trunk:
         eye = jax.tree.map(lambda x: jnp.broadcast_to(x, (seeds, tasks, *x.shape)), eye)
     return params, eye, errors
 

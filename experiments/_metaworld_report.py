@@ -20,7 +20,7 @@ class Seen(NamedTuple):
 
     found: dict[tuple[str, int], dict[str, np.ndarray]]  # (arm, shots) -> success, steps [S, T, G]
     shown: imitation.Rows  # [S, T, L]
-    trunks: dict[str, dict[str, np.ndarray]]  # eye -> what pretraining gave
+    trunks: dict[str, dict[str, np.ndarray]]  # of arms.TRUNKS -> what pretraining gave
 
     def success(self, arm: str, shots: int) -> np.ndarray:
         """[S] share of the goals reached, tasks weighted alike."""

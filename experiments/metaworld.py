@@ -66,13 +66,15 @@ def main(config, run) -> dict:
         parts = {f"shown_{s}": functools.partial(show, config, goals[s], s) for s in seeds}
         shown = stack(list(_parts.every(run, parts).values()))
         trunks = {
-            eye: _parts.once(run, f"trunk_{eye}", lambda eye=eye: trunk(config, training, eye))
-            for eye in ("relations", "readings")
+            name: _parts.once(
+                run, named("trunk", name), functools.partial(trunk, config, training, name)
+            )
+            for name in arms.TRUNKS
         }
         judged = _parts.every(
             run,
             {
-                f"{name} {shots}".replace(" ", "_"): functools.partial(
+                named(name, shots): functools.partial(
                     try_arm, config, run, stage, goals, trunks, shown, name, shots
                 )
                 for name, shots in wanted(config)
@@ -90,6 +92,11 @@ def wanted(config) -> list[tuple[str, int]]:
     followed = [(name, shots) for shots in config.shots for name in arms.FOLLOWED]
     rest = [name for name in (*arms.LEARNT, *arms.UNLEARNT) if name not in arms.FOLLOWED]
     return followed + [(name, config.main) for name in rest]
+
+
+def named(*parts: Any) -> str:
+    """A part's file name."""
+    return " ".join(map(str, parts)).replace(" ", "_")
 
 
 def show_training(config, run) -> dict[str, np.ndarray]:
@@ -172,9 +179,9 @@ def stack(shown: list[dict[str, np.ndarray]]) -> imitation.Rows:
     )
 
 
-def trunk(config, training: dict[str, np.ndarray], eye: str) -> dict[str, np.ndarray]:
+def trunk(config, training: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
     """The trunks of all seeds, flat, with their eye and errors."""
-    trunks, view, errors = arms.learn_trunks(config, training, eye)
+    trunks, view, errors = arms.learn_trunks(config, training, name)
     tree = {"trunk": trunks, "eye": {"mean": view.mean, "spread": view.spread}}
     flat = traverse_util.flatten_dict(jax.device_get(tree), sep="/")
     return {**{str(name): np.asarray(leaf) for name, leaf in flat.items()}, "errors": errors}
@@ -203,7 +210,8 @@ def try_arm(config, run, stage, goals, trunks, shown, name: str, shots: int):
     out = {}
     if name in arms.LEARNT:
         of = arms.arm(config, name)
-        params, eye, errors = arms.adapt(config, of, untold(trunks[of.settings.eye]), shown, shots)
+        start = untold(trunks[of.trunk]) if of.trunk else None
+        params, eye, errors = arms.adapt(config, of, start, shown, shots)
         longest = longest_shown(shown, shots)
         act = arms.actor(config, of, params, eye, longest)
         out["errors"] = np.asarray(errors)[..., -100:, :].mean((2, 3))

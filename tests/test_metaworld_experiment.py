@@ -5,6 +5,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,18 +61,14 @@ def test_no_goal_judges_that_was_demonstrated():
 def test_each_ablation_lacks_one_thing_and_cloning_all():
     config = configs.get_config()
     whole = arms.arm(config, "agent")
-    differing = {}
-    for name in arms.LEARNT:
-        mine = arms.arm(config, name)
-        same = [a == b for a, b in zip(mine, whole, strict=True)]
-        differing[name] = [f for f, equal in zip(mine._fields, same, strict=True) if not equal]
-    assert differing["agent"] == []
-    assert differing["no pretraining"] == ["pretrained"]
-    assert differing["no priors"] == ["settings"]
-    assert differing["no persistence"] == ["persistent"]
+    assert (whole.trunk, whole.persistent, whole.settings.eye) == ("whole", True, "relations")
+    assert arms.arm(config, "no pretraining") == whole._replace(trunk="")
+    assert arms.arm(config, "no persistence") == whole._replace(persistent=False)
+    blind, lazy = arms.arm(config, "no priors"), arms.arm(config, "no foresight")
+    assert blind == (replace(whole.settings, eye="readings"), "no priors", True)
+    assert lazy == (replace(whole.settings, foresight=0.0), "no foresight", True)
     cloning = arms.arm(config, "cloning")
-    assert (cloning.pretrained, cloning.persistent) == (False, False)
-    assert cloning.settings.eye == "readings"
+    assert (cloning.trunk, cloning.persistent, cloning.settings.eye) == ("", False, "readings")
 
 
 def test_rows_are_filled_up_with_rows_of_no_demonstration():
@@ -101,7 +98,7 @@ def _seen(config, gain):
         (name, shots): part(shares.get(name, 0.7)) for name, shots in experiment.wanted(config)
     }
     rows = imitation.Rows(*[np.zeros((config.seeds, 5, 4), np.int32)] * len(imitation.Rows._fields))
-    return report.Seen(found, rows, {"relations": {"errors": np.zeros((config.seeds, 3, 2))}})
+    return report.Seen(found, rows, {"whole": {"errors": np.zeros((config.seeds, 3, 2))}})
 
 
 def _passed(claims):

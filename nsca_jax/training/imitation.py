@@ -50,7 +50,7 @@ class Settings:
     batch: int = 64
     rate: float = 1e-3
     decay: float = 1e-4
-    foresight: float = 0.0  # weight of the foresight's error while adapting
+    foresight: float = 0.0  # weight of its error beside that of acting
     saturating: bool = True  # an action at its bound is matched by whatever lies beyond
 
 
@@ -104,13 +104,9 @@ def pretrain(settings: Settings, tasks: int, key: jax.Array, eye: Eye, rows: Row
     def loss(params, at):
         said, foreseen = net.apply(params, x[at], rows.done[at], method="both")
         said = said.reshape(-1, tasks, ACTIONS)[jnp.arange(len(at)), rows.of[at]]
-        errors = jnp.stack(
-            [
-                mismatch(said, rows.meant[at], settings.saturating),
-                jnp.mean((foreseen - aim[at]) ** 2),
-            ]
-        )
-        return jnp.sum(errors), errors
+        acting = mismatch(said, rows.meant[at], settings.saturating)
+        foreseeing = jnp.mean((foreseen - aim[at]) ** 2)
+        return acting + settings.foresight * foreseeing, jnp.stack([acting, foreseeing])
 
     init, draw = jax.random.split(key)
     params = net.init(init, x[:1], rows.done[:1], method="both")
