@@ -46,14 +46,14 @@ def get_config(preset: str = "laptop"):
     config.persistence.blur = 0.3
     config.cloning = config_dict.ConfigDict()
     config.cloning.eye = "readings"
-    config.cloning.width = 128
+    config.cloning.width = 256
     config.cloning.members = 1
     config.cloning.steps = 2000
     config.cloning.batch = 64
     config.cloning.rate = 1e-3
     config.cloning.decay = 0.01
     config.cloning.foresight = 0.0
-    config.cloning.saturating = True
+    config.cloning.saturating = False
 
     if preset == "quick":
         config.seeds = 2
