@@ -65,7 +65,7 @@ Part = tuple[np.ndarray, np.ndarray]  # images [n, 64], labels [n]
 def _split(rng: np.random.Generator) -> tuple[Part, Part]:
     """Training and test images, equally many of each digit, in random order."""
     data, target = datasets.load_digits(return_X_y=True)
-    images, labels = (data / 16.0).astype(np.float32), target.astype(np.int32)
+    images, labels = np.asarray(data / 16.0, np.float32), np.asarray(target, np.int32)
     rows = [rng.permutation(np.flatnonzero(labels == digit)) for digit in range(CLASSES)]
     until = TRAIN_PER_CLASS + TEST_PER_CLASS
     train = rng.permutation(np.concatenate([r[:TRAIN_PER_CLASS] for r in rows]))
