@@ -23,7 +23,7 @@ def get_config(preset: str = "laptop"):
     config.games = ("dodgeball",)
     config.mode = "easy"
     config.levels = 20  # learnt from, from level 0 on; judged on these and on all there are
-    config.arms = ("ppo", "shuffled", "all")
+    config.arms = ("ppo", "shuffled", "all")  # further: priors, curiosity, world_model
     config.steps = 40_960  # of all worlds together, for each seed, arm and game
     config.episodes = 3  # a world, of those that judge
     config.threads = 2  # of the games
@@ -62,7 +62,6 @@ def get_config(preset: str = "laptop"):
             "starpilot",
         )  # fmt: skip
         config.levels = 200
-        config.arms = ("ppo", "shuffled", "priors", "curiosity", "world_model", "all")
         config.steps = 25_000_000
         config.threads = 16
         config.worlds = 64
