@@ -22,9 +22,13 @@ class Seen(NamedTuple):
     shown: imitation.Rows  # [S, T, L]
     trunks: dict[str, dict[str, np.ndarray]]  # of arms.TRUNKS -> what pretraining gave
 
+    def of_tasks(self, arm: str, shots: int) -> np.ndarray:
+        """[S, T] share of the goals reached."""
+        return np.nanmean(self.found[arm, shots]["success"], 2)
+
     def success(self, arm: str, shots: int) -> np.ndarray:
         """[S] share of the goals reached, tasks weighted alike."""
-        return self.found[arm, shots]["success"].mean((1, 2))
+        return self.of_tasks(arm, shots).mean(1)
 
 
 def claims(config, seen: Seen) -> dict[str, Any]:
@@ -70,12 +74,12 @@ def claims(config, seen: Seen) -> dict[str, Any]:
         "baselines": {
             f"{arm}, {shots} shown": {
                 **{
-                    _short(task): _mean_se(part["success"][:, t].mean(-1))
+                    _short(task): _mean_se(seen.of_tasks(arm, shots)[:, t])
                     for t, task in enumerate(benchmark.TEST)
                 },
                 "all": _mean_se(seen.success(arm, shots)),
             }
-            for (arm, shots), part in seen.found.items()
+            for arm, shots in seen.found
         },
         "effect_sizes": {
             f"agent against {arm}, {main} shown": results.effect_size(
@@ -125,8 +129,7 @@ def _shots(folder, config, seen: Seen) -> html.Section:
 def _tasks(folder, config, seen: Seen) -> html.Section:
     shown = {
         _short(task): {
-            arm: seen.found[arm, config.main]["success"][:, t].mean(-1)
-            for arm in (*arms.LEARNT, *arms.UNLEARNT)
+            arm: seen.of_tasks(arm, config.main)[:, t] for arm in (*arms.LEARNT, *arms.UNLEARNT)
         }
         for t, task in enumerate(benchmark.TEST)
     }
@@ -151,11 +154,12 @@ def _protocol(config, seen: Seen) -> html.Section:
     steps = seen.found["agent", config.main]["steps"]
     return html.Section(
         "Protocol",
-        f"Seed s has the goals of ML10(seed=s): goals 0 to n - 1 are demonstrated, with noise "
-        f"{config.noise:g} on the expert's actions ({np.mean(lengths):.0f} steps on average), and "
-        f"{config.judged} of those from number {config.main} (or n, if more) on judge. All seeds "
+        "Seed s has the goals of ML10(seed=s): the first n that the expert reaches are "
+        f"demonstrated, with noise {config.noise:g} on its actions ({np.mean(lengths):.0f} steps on "
+        f"average), and {config.judged} of those behind them (behind the {config.main}th, where n "
+        "is less) judge, or as many as there are. All seeds "
         f"share the {config.shown_training} demonstrations of each training task "
-        f"(ML10(seed={config.goals_training})). The agent took {steps.mean():.0f} steps an "
+        f"(ML10(seed={config.goals_training})). The agent took {np.nanmean(steps):.0f} steps an "
         "episode. This is imitation: the benchmark's own meta-learning evaluation, "
         "which adapts by reward, is another protocol, and its figures are not comparable.",
     )

@@ -220,23 +220,25 @@ def judge(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Success [E, G] (1 or 0) and steps [E, G] of each environment's `goals`, one after another.
 
+    G is the length of the longest list; behind the end of a shorter one stands NaN.
     `act(seen [E, OBSERVED], time [E])` gives actions [E, ACTION] for all environments at once;
     `time` is the step of each one's episode: 0 tells that a new one has begun. An episode ends at
     success, which counts however long it lasts, or after `horizon` steps. An environment that is
     through with its goals still shows its last observation, and its action is dropped.
     """
-    count, many = len(goals), len(goals[0])
-    success, steps = np.zeros((count, many)), np.zeros((count, many), int)
-    seen, time, at = (
-        np.zeros((count, OBSERVED), np.float32),
-        np.zeros(count, int),
-        np.zeros(count, int),
-    )
-    for i, now in stage("reset", {i: goals[i][0] for i in range(count)}).items():
-        seen[i] = now
-    while (at < many).any():
-        actions = act(seen, time)
+    count, many = len(goals), np.array([len(of) for of in goals])
+    success, steps = np.full((2, count, many.max()), np.nan)
+    seen = np.zeros((count, OBSERVED), np.float32)
+    time, at = np.zeros(count, int), np.zeros(count, int)
+    over = np.flatnonzero(many > 0).tolist()
+    while True:
+        begun = {i: goals[i][int(at[i])] for i in over if at[i] < many[i]}
+        for i, now in stage("reset", begun).items() if begun else ():
+            seen[i], time[i] = now, 0
         live = np.flatnonzero(at < many).tolist()
+        if not live:
+            return success, steps
+        actions = act(seen, time)
         over = []
         for i, (now, won) in stage("step", {i: actions[i] for i in live}).items():
             seen[i], time[i] = now, time[i] + 1
@@ -244,7 +246,3 @@ def judge(
                 success[i, at[i]], steps[i, at[i]] = won, time[i]
                 at[i] += 1
                 over.append(i)
-        again = {i: goals[i][int(at[i])] for i in over if at[i] < many}
-        for i, now in stage("reset", again).items() if again else ():
-            seen[i], time[i] = now, 0
-    return success, steps
