@@ -156,8 +156,8 @@ def _protocol(config, seen: Seen) -> html.Section:
         "Protocol",
         "Seed s has the goals of ML10(seed=s): the first n that the expert reaches are "
         f"demonstrated, with noise {config.noise:g} on its actions ({np.mean(lengths):.0f} steps "
-        f"on average), and {config.judged} of those behind them (behind the {config.main}th, where n "
-        "is less) judge, or as many as there are. All seeds "
+        f"on average), and {config.judged} of those behind them (behind the {config.main}th, where "
+        "n is less) judge, or as many as there are. All seeds "
         f"share the {config.shown_training} demonstrations of each training task "
         f"(ML10(seed={config.goals_training})). The agent took {np.nanmean(steps):.0f} steps an "
         "episode. This is imitation: the benchmark's own meta-learning evaluation, "
