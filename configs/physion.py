@@ -1,7 +1,7 @@
 """Will the red thing touch the yellow one? A world model that foresees films, read out.
 
     python -m experiments.physion                                   # laptop: minutes, on two cores
-    python -m experiments.physion --config=configs/physion.py:quick --workdir=runs/physion-quick
+    python -m experiments.physion --config=configs/physion.py:evidence --workdir=runs/physion
     python -m experiments.physion --config=configs/physion.py:paper --config.data=FOLDER \\
         --workdir=runs/physion-paper                                # Physion itself, in FOLDER
 
@@ -10,7 +10,7 @@ Without `data`, scenes in Physion's manner are made in the workdir; they are cal
 
 from ml_collections import config_dict
 
-PRESETS = ("laptop", "quick", "paper")
+PRESETS = ("laptop", "quick", "evidence", "paper")
 
 
 def get_config(preset: str = "laptop"):
@@ -22,14 +22,14 @@ def get_config(preset: str = "laptop"):
     config.data = ""  # a folder that holds Physion; empty: physion_like
 
     # trials of each scenario; with `data` at most so many, 0 being all there are
-    config.dynamics = 150
+    config.dynamics = 250
     config.readout = 150
     config.test = 100
 
     config.steps = 1500
     config.batch = 32
-    config.width = 32  # of the belief of each thing
-    config.learning_rate = 3e-3
+    config.width = 48  # of the belief of each thing
+    config.learning_rate = 6e-3
     config.weight_decay = 0.1
     config.oracle = 40  # test trials of each scenario that the noisy simulator is asked about
     config.oracle_tries = 3
@@ -39,8 +39,12 @@ def get_config(preset: str = "laptop"):
         config.dynamics, config.readout, config.test = 12, 20, 12
         config.steps = 50
         config.oracle, config.oracle_tries = 4, 1
+    if preset == "evidence":  # an hour or so
+        config.dynamics = 450
+        config.steps, config.batch, config.width = 4000, 64, 64
+        config.learning_rate = 5e-3
     if preset == "paper":
         config.dynamics, config.readout, config.test = 0, 0, 0
-        config.steps = 10_000
-        config.width = 128
+        config.steps, config.batch, config.width = 20_000, 128, 128
+        config.learning_rate = 3e-3
     return config

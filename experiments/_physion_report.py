@@ -26,7 +26,7 @@ class Found(NamedTuple):
     """All that the run came to."""
 
     seen: dict[str, dict[str, np.ndarray]]  # split -> columns of trials
-    loss: np.ndarray  # [S, steps]
+    loss: np.ndarray  # [S, chunks of steps]
     answers: dict[str, np.ndarray]  # arm/right [S, N], arm/chosen [S], arm/train [S]
     still: dict[str, np.ndarray]
     oracle: dict[str, np.ndarray]  # empty for Physion itself
@@ -148,7 +148,8 @@ def _scenes(folder: Path, config, found: Found, data: Path) -> html.Section:
         else "The scenes are simulated in MuJoCo and seen by the project's own ray caster: other "
         "objects, another engine and another eye than Physion's, hence another name. Each starts to"
         " move shortly before it is broken off; contact before that is ruled out; half of the "
-        "labelled trials end in contact. What is drawn was fixed before any model was judged."
+        "labelled trials end in contact. What is drawn was fixed before any model was judged, and the "
+        "model was made on other draws (version 1) than those it is judged on."
     )
     picture = figures_physion.filmstrips(folder / "scenes.png", rows)
     return html.Section(

@@ -26,6 +26,7 @@ from nsca_jax.priors import figures
 from nsca_jax.training import foresight
 
 CHUNK = 50  # gradient steps between two looks at the clock
+SAVE_EVERY = 500  # gradient steps
 SHOWN_PX = 32  # of the pictures kept for the report
 STILL_PX = 16  # of the picture that the static heuristic has
 SPLITS = ("dynamics", "readout", "test")
@@ -92,25 +93,29 @@ def gather(config, run, folder: Path, split: str) -> dict[str, np.ndarray]:
 
 
 def learn(config, run, films: figures.Percept) -> dict[str, np.ndarray]:
-    """Parameters of every seed, newborn ("fresh") and grown, and the loss [S, steps]."""
+    """Parameters of every seed, newborn ("fresh") and grown, and the loss [S, chunks]."""
     init, one = foresight.make_learner(_model(config), _settings(config))
     chunk = min(CHUNK, config.steps)
     many = jax.vmap(functools.partial(one, steps=chunk), (0, 0, None))
     grow = jax.jit(many, donate_argnums=0)
     keys = jax.vmap(jax.random.key)(config.seed + jnp.arange(config.seeds))
-    learner = jax.jit(jax.vmap(init, (0, None)))(keys, films)
-    fresh = jax.tree.map(jnp.copy, learner.params)
-    losses = []
-    for step in range(chunk, config.steps + 1, chunk):
+    newborn = jax.jit(jax.vmap(init, (0, None)))(keys, films)
+    fresh = jax.tree.map(jnp.copy, newborn.params)
+    told = jnp.zeros((config.seeds, config.steps // chunk))
+    learner, told = run.restore((newborn, told)) or (newborn, told)
+    for step in range(int(learner.step[0]) + chunk, config.steps + 1, chunk):
         learner, loss = grow(learner, keys, films)
-        losses.append(np.asarray(loss))
-        run.log(step, {"loss": losses[-1].mean(1)})
-        run.progress(step, config.steps, "steps", loss=float(losses[-1].mean()))
+        mean = loss.mean(1)
+        told = told.at[:, step // chunk - 1].set(mean)
+        run.log(step, {"loss": [float(x) if np.isfinite(x) else None for x in mean]})
+        run.progress(step, config.steps, "steps", loss=float(mean.mean()))
+        if run.stopping or step % SAVE_EVERY == 0:
+            run.save(step, (learner, told))
         if run.stopping:
             raise run.interrupted()
     tree = jax.device_get({"grown": learner.params, "fresh": fresh})
     flat: dict = traverse_util.flatten_dict(tree, sep="/")
-    return {**flat, "loss": np.concatenate(losses, 1)}
+    return {**flat, "loss": np.asarray(told)}
 
 
 def read_outs(config, run, seen, films, flat: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
