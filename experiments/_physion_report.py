@@ -148,8 +148,8 @@ def _scenes(folder: Path, config, found: Found, data: Path) -> html.Section:
         else "The scenes are simulated in MuJoCo and seen by the project's own ray caster: other "
         "objects, another engine and another eye than Physion's, hence another name. Each starts to"
         " move shortly before it is broken off; contact before that is ruled out; half of the "
-        "labelled trials end in contact. What is drawn was fixed before any model was judged, and the "
-        "model was made on other draws (version 1) than those it is judged on."
+        "labelled trials end in contact. What is drawn was fixed before any model was judged, and "
+        "the model was made on other draws (version 1) than those it is judged on."
     )
     picture = figures_physion.filmstrips(folder / "scenes.png", rows)
     return html.Section(
