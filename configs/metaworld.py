@@ -26,7 +26,7 @@ def get_config(preset: str = "laptop"):
     config.noise = 0.3  # on the expert's actions while it demonstrates; what it meant is cloned
     config.shots = (1, 2, 5, 10)
     config.main = 5  # shots at which every arm is judged
-    config.judged = 10  # goals a task, drawn by each seed among those not demonstrated
+    config.judged = 8  # goals a task, drawn by each seed among those not demonstrated
 
     config.agent = config_dict.ConfigDict()
     config.agent.width = 128
@@ -37,7 +37,7 @@ def get_config(preset: str = "laptop"):
     config.agent.decay = 1e-4
     config.agent.foresight = 0.1
     config.pretraining = config_dict.ConfigDict()
-    config.pretraining.steps = 4000
+    config.pretraining.steps = 3000
     config.pretraining.batch = 128
     config.pretraining.foresight = 1.0
     config.persistence = config_dict.ConfigDict()

@@ -13,7 +13,16 @@ import pytest
 from nsca_jax.priors import reach
 from nsca_jax.training import imitation, persistence
 
-SETTINGS = imitation.Settings(width=16, members=2, steps=200, batch=32, rate=3e-3)
+SETTINGS = imitation.Settings(width=16, members=2, steps=200, batch=32, rate=3e-3, foresight=1.0)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _adapt(settings, *given):
+    return imitation.adapt(settings, *given)
+
+
+_answers = jax.jit(functools.partial(imitation.answers, SETTINGS))
+_act = jax.jit(functools.partial(persistence.act, SETTINGS), static_argnums=0)
 
 
 def _readings(rng, count=1):
@@ -94,10 +103,10 @@ def test_pretraining_learns_to_act_and_to_foresee(trunk):
 def test_only_the_demonstrations_given_are_learnt_from(rows, trunk):
     start, _, eye = trunk
     poisoned = rows._replace(meant=rows.meant.at[60:].set(jnp.nan))
-    learn = jax.jit(functools.partial(imitation.adapt, SETTINGS))
-    _, errors = learn(jax.random.key(1), start, eye, poisoned, (rows.of < 1).astype(jnp.float32))
+    used = (rows.of < 1).astype(jnp.float32)
+    _, errors = _adapt(SETTINGS, jax.random.key(1), start, eye, poisoned, used)
     assert np.isfinite(errors).all()
-    _, errors = learn(jax.random.key(1), start, eye, poisoned, jnp.ones(90))
+    _, errors = _adapt(SETTINGS, jax.random.key(1), start, eye, poisoned, jnp.ones(90))
     assert not np.isfinite(errors).all(), "the control: with all rows the poison is met"
 
 
@@ -105,15 +114,13 @@ def test_adapting_starts_from_the_trunk_and_learns(rows, trunk):
     start, _, eye = trunk
     still = imitation.Settings(width=16, members=2, steps=1, batch=8, rate=0.0)
     used = jnp.ones(90)
-    params, _ = imitation.adapt(still, jax.random.key(2), start, eye, rows, used)
+    params, _ = _adapt(still, jax.random.key(2), start, eye, rows, used)
     kernel = params["params"]["trunk_0"]["kernel"]
     np.testing.assert_array_equal(kernel[0], start["params"]["trunk_0"]["kernel"])
     head = params["params"]["act"]["kernel"]
     assert not np.array_equal(head[0], head[1]), "each member has a head of its own"
-    params, errors = jax.jit(functools.partial(imitation.adapt, SETTINGS))(
-        jax.random.key(2), start, eye, rows, used
-    )
-    said = imitation.answers(SETTINGS, params, eye, rows.seen[3], rows.first[3])
+    params, errors = _adapt(SETTINGS, jax.random.key(2), start, eye, rows, used)
+    said = _answers(params, eye, rows.seen[3], rows.first[3])
     assert said.shape == (2, 4)
     assert float(errors[:, -20:, 0].mean()) < 0.05
     assert float(jnp.abs(said.mean(0) - rows.meant[3]).max()) < 0.5
@@ -130,19 +137,15 @@ def test_raw_readings_are_standardised_by_what_was_used(rows):
 
 def test_persistence_waits_and_then_lets_one_member_act(rows, trunk):
     start, _, eye = trunk
-    params, _ = jax.jit(functools.partial(imitation.adapt, SETTINGS))(
-        jax.random.key(3), start, eye, rows, jnp.ones(90)
-    )
+    params, _ = _adapt(SETTINGS, jax.random.key(3), start, eye, rows, jnp.ones(90))
     rule = persistence.Rule(patience=1.5, turn=10, blur=0.0)
     memory = jax.tree.map(lambda x: x[0], persistence.begin(1, 36, 0))
     seen = rows.seen[5]
 
     def at(time, rule=rule):
         now = memory.replace(first=seen)
-        said = imitation.answers(SETTINGS, params, eye, seen, seen)
-        _, action = persistence.act(
-            SETTINGS, rule, params, eye, jnp.float32(20), now, seen, jnp.int32(time)
-        )
+        said = _answers(params, eye, seen, seen)
+        _, action = _act(rule, params, eye, jnp.float32(20), now, seen, jnp.int32(time))
         return np.asarray(action), np.asarray(said)
 
     action, said = at(30)
@@ -156,12 +159,9 @@ def test_persistence_waits_and_then_lets_one_member_act(rows, trunk):
 
 def test_an_episode_forgets_the_one_before(rows, trunk):
     start, _, eye = trunk
-    params, _ = imitation.adapt(
-        imitation.Settings(width=16, members=2, steps=1, batch=8),
-        jax.random.key(3), start, eye, rows, jnp.ones(90),
-    )  # fmt: skip
+    params, _ = _adapt(SETTINGS, jax.random.key(3), start, eye, rows, jnp.ones(90))
     memory = jax.tree.map(lambda x: x[0], persistence.begin(1, 36, 0))
-    go = functools.partial(persistence.act, SETTINGS, None, params, eye, jnp.float32(20))
+    go = functools.partial(_act, None, params, eye, jnp.float32(20))
     memory, _ = go(memory, rows.seen[0], jnp.int32(0))
     memory, _ = go(memory, rows.seen[1], jnp.int32(1))
     np.testing.assert_array_equal(memory.first, rows.seen[0])

@@ -102,11 +102,10 @@ def pretrain(settings: Settings, tasks: int, key: jax.Array, eye: Eye, rows: Row
     aim = changes(rows)
 
     def loss(params, at):
-        said, foreseen = net.apply(params, x[at], rows.done[at], method="both")
-        said = said.reshape(-1, tasks, ACTIONS)[jnp.arange(len(at)), rows.of[at]]
+        heads = jnp.reshape(net.apply(params, x[at]), (-1, tasks, ACTIONS))
+        said = heads[jnp.arange(len(at)), rows.of[at]]
         acting = mismatch(said, rows.meant[at], settings.saturating)
-        foreseeing = jnp.mean((foreseen - aim[at]) ** 2)
-        return acting + settings.foresight * foreseeing, jnp.stack([acting, foreseeing])
+        return _with_foresight(settings, net, params, acting, x[at], rows.done[at], aim[at])
 
     init, draw = jax.random.split(key)
     params = net.init(init, x[:1], rows.done[:1], method="both")
@@ -124,10 +123,8 @@ def adapt(settings: Settings, key: jax.Array, start: Any, eye: Eye, rows: Rows, 
     aim = changes(rows)
 
     def loss(params, at):
-        said, foreseen = net.apply(params, x[at], rows.done[at], method="both")
-        acting = mismatch(said, rows.meant[at], settings.saturating)
-        foreseeing = jnp.mean((foreseen - aim[at]) ** 2)
-        return acting + settings.foresight * foreseeing, jnp.stack([acting, foreseeing])
+        acting = mismatch(net.apply(params, x[at]), rows.meant[at], settings.saturating)
+        return _with_foresight(settings, net, params, acting, x[at], rows.done[at], aim[at])
 
     def member(key):
         init, draw = jax.random.split(key)
@@ -144,6 +141,14 @@ def answers(settings: Settings, params: Any, eye: Eye, seen: jax.Array, first: j
     x = look(settings, eye, seen, first)
     said = jax.vmap(lambda p: Imitator(settings.width).apply(p, x))(params)
     return jnp.clip(said, -1.0, 1.0)
+
+
+def _with_foresight(settings: Settings, net: Imitator, params, acting, x, done, aim):
+    """(loss [], errors of acting and foreseeing [2]); unweighted, foresight is not reckoned."""
+    if not settings.foresight:
+        return acting, jnp.stack([acting, 0.0])
+    foreseeing = jnp.mean((net.apply(params, x, done, method="foresee") - aim) ** 2)
+    return acting + settings.foresight * foreseeing, jnp.stack([acting, foreseeing])
 
 
 def _without_head(params: Any) -> Any:
