@@ -83,7 +83,10 @@ class Foresight(nn.Module):
 
 
 class Watch(nn.Module):
-    """One moment of all things: hidden [B, N, W], state and change [B, N, M] -> hidden."""
+    """One moment of all things: hidden [B, N, W], state and change [B, N, M] -> hidden.
+
+    Innate: things act on one another by contact, so that what is far in the picture is felt less.
+    """
 
     width: int
 
@@ -95,9 +98,10 @@ class Watch(nn.Module):
         both = jnp.concatenate([hidden, own], -1)
         told = nn.Dense(self.width, name="receive")(both)[..., :, None, :]
         told = told + nn.Dense(self.width, name="send")(both)[..., None, :, :]
-        told = told + nn.Dense(self.width, name="relate")(_relation(things, change))
+        relation, touch = _relation(things, change)
+        told = told + nn.Dense(self.width, name="relate")(relation)
         apart = (1 - jnp.eye(things.shape[-2]))[..., None]
-        message = (nn.relu(told) * there[..., None, :, :] * apart).sum(-2)
+        message = (nn.relu(told) * touch * there[..., None, :, :] * apart).sum(-2)
         return nn.GRUCell(self.width, name="cell")(hidden, jnp.concatenate([own, message], -1))[0]
 
 
@@ -136,8 +140,9 @@ class ImaginedMoment(nn.Module):
         return Belief(hidden, things, change, peak), shown
 
 
-def _relation(things: jax.Array, change: jax.Array) -> jax.Array:
-    """[..., N, N, 9] of each thing (row) and another: place, size, approach, gap and touch."""
+def _relation(things: jax.Array, change: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Of each thing (row) and another: [..., N, N, 9] place, size, approach, gap and closeness;
+    and [..., N, N, 1], 1 where they may touch, falling to 0 with the gap between them."""
 
     def between(x: jax.Array) -> jax.Array:
         return x[..., None, :, :] - x[..., :, None, :]
@@ -146,4 +151,5 @@ def _relation(things: jax.Array, change: jax.Array) -> jax.Array:
     spread = things[..., figures.ACROSS : figures.DOWN + 1]
     gap = jnp.abs(place[..., 1:3]) - TOUCH * (spread[..., None, :, :] + spread[..., :, None, :])
     gap = nn.relu(gap) / PACE
-    return jnp.concatenate([3 * place, approach / PACE, gap, jnp.exp(-gap)], -1)
+    relation = jnp.concatenate([3 * place, approach / PACE, gap, jnp.exp(-gap)], -1)
+    return relation, jnp.exp(-gap.sum(-1, keepdims=True))

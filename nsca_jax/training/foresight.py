@@ -110,12 +110,16 @@ def mirror(of: Window, flip: jax.Array) -> Window:
 
 
 def loss_of(future: model_lib.Future, of: Window) -> jax.Array:
-    """Scalar Gaussian likelihood of what came; of things that are in view, then and now."""
+    """Scalar Gaussian likelihood of what came of the things in view.
+
+    Of one that goes out of view only its size, nothing, is to be foreseen.
+    """
     nll = losses.gaussian_nll(future.things, future.things_log_variance, of.things, 0.5)
     weight = jnp.ones(figures.THINGS).at[figures.RED].set(RED_WEIGHT)
     nll = nll * jnp.array(MOMENT_WEIGHTS) * weight[:, None]
-    there = (of.things[..., :1] > 0) & (of.seen.things[:, -1:, :, :1] > 0)
-    there = jnp.broadcast_to(there & of.valid[..., None, None], nll.shape)
+    known = (of.seen.things[:, -1:, :, :1] > 0) & of.valid[..., None, None]
+    sized = jnp.arange(figures.MOMENTS) == figures.SIZE
+    there = known & ((of.things[..., :1] > 0) | sized)
     near = losses.gaussian_nll(future.near, future.near_log_variance, of.near, 0.5)
     valid = jnp.broadcast_to(of.valid[..., None], near.shape)
     loss = losses.masked_mean(nll, there) + losses.masked_mean(near, valid)
