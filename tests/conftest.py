@@ -1,6 +1,7 @@
 """What all tests share: the persistent compilation cache and the simulation's programs."""
 
 import os
+import shutil
 from pathlib import Path
 
 # XLA complains at length that a cached program names features that this very machine invented
@@ -32,3 +33,17 @@ def household():
     sets = [objects.load(root / f"objects_set_{name}.yaml") for name in "ab"]
     truth = objects.concatenate(sets).properties
     return jax.device_get(truth), scene.build(truth)
+
+
+@pytest.fixture(scope="session")
+def ssv2(tmp_path_factory):
+    """Small clips in Something-Something v2's layout, for all to read."""
+    from tests import clips
+
+    return clips.something_something(tmp_path_factory.mktemp("ssv2"))
+
+
+@pytest.fixture
+def own_ssv2(ssv2, tmp_path):
+    """A copy that a test may spoil."""
+    return Path(shutil.copytree(ssv2, tmp_path / "ssv2"))

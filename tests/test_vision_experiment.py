@@ -15,7 +15,7 @@ from configs import vision as configs
 from experiments import _vision_films, _vision_report, vision
 from experiments._config import BadInput
 from nsca_jax.reports import figures_vision, results
-from tests import test_data_video
+from tests import clips
 
 
 @pytest.mark.parametrize("preset", configs.PRESETS[:2])
@@ -77,7 +77,7 @@ def test_no_film_is_learnt_labelled_and_judged():
 
 
 def test_clips_that_cannot_be_read_are_counted_and_listed(tmp_path):
-    folder = test_data_video.kinetics(tmp_path / "data")
+    folder = clips.kinetics(tmp_path / "data")
     config = configs.get_config()
     config.update({"data": "kinetics", "data_dir": str(folder), "clips": 2, "frames": 3})
     run = types.SimpleNamespace(workdir=tmp_path, say=lambda text: said.append(text))

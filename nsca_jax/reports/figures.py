@@ -69,7 +69,7 @@ def learning_curves(
             ax.set_ylim(max(-0.5, _lowest(skill) - 0.05), 1.03)
         _time_axis(figure, axes, "skill")
         _legend_above(figure, axes[0])
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def region_heat_map(
@@ -105,7 +105,7 @@ def region_heat_map(
         ax.set_xlabel("interactions")
         ax.set_title(f"rows of an object: {', '.join(skills)}", fontweight="normal")
         figure.colorbar(image, ax=ax, label="% of the interactions", pad=0.02, aspect=40)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def grounding_scatter(
@@ -137,7 +137,7 @@ def grounding_scatter(
             ax.set_ylabel("estimated")
             _log_where_wide(ax)
         _legend_above(figure, axes[0])
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def trajectories(
@@ -175,7 +175,7 @@ def trajectories(
             ax.set_xlabel(f"{plane[0]}, cm")
             ax.set_ylabel(f"{plane[1]}, cm")
         _legend_above(figure, axes[0])
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def distractor_share(
@@ -198,7 +198,7 @@ def distractor_share(
         ax.set_ylim(bottom=0)
         _time_axis(figure, [ax], "% at the distractor")
         _legend_above(figure, ax)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def skill_bars(path: str | Path, skill: Mapping[str, Mapping[str, np.ndarray]]) -> Path:
@@ -232,7 +232,7 @@ def skill_bars(path: str | Path, skill: Mapping[str, Mapping[str, np.ndarray]]) 
         ax.invert_yaxis()
         ax.set_xlabel("skill: 1 - MSE / variance")
         _legend_above(figure, ax)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def _bar_note(ax: Axes, row: float, mean: float, floor: float, failed: int) -> None:
@@ -320,7 +320,8 @@ def _expect(name: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> None:
         raise ValueError(f"{name} has shape {tuple(got)}, needs {tuple(wanted)}")
 
 
-def _save(figure: Figure, path: str | Path) -> Path:
+def save(figure: Figure, path: str | Path) -> Path:
+    """Writes the figure as PNG, its folder too, and returns the path."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=DPI, format="png", facecolor="white")

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nsca_jax.evaluation import stats
-from nsca_jax.reports.figures import BLUE, DPI, GREY, ORANGE, STYLE, WIDTH_IN
+from nsca_jax.reports.figures import BLUE, GREY, ORANGE, STYLE, WIDTH_IN, save
 
 FLOOR = 0.3  # of the trust in a prior
 
@@ -46,7 +46,7 @@ def efficiency(
         figure.supxlabel("interactions, N", fontsize=9)
         figure.supylabel("score", fontsize=9)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def trust(path: str | Path, steps: np.ndarray, weight_SxP: np.ndarray, start: float) -> Path:
@@ -65,7 +65,7 @@ def trust(path: str | Path, steps: np.ndarray, weight_SxP: np.ndarray, start: fl
         ax.set_xlabel("gradient steps")
         ax.set_ylabel("weight")
         ax.legend(loc="lower right")
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def curves(
@@ -92,7 +92,7 @@ def curves(
         figure.supxlabel("interactions", fontsize=9)
         figure.supylabel("score", fontsize=9)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def forest(path: str | Path, differences: Mapping[str, np.ndarray]) -> Path:
@@ -113,7 +113,7 @@ def forest(path: str | Path, differences: Mapping[str, np.ndarray]) -> Path:
         ax.set_yticks(range(len(differences)), list(differences))
         ax.invert_yaxis()
         ax.set_xlabel("area under the full agent's curve minus the condition's")
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def _band(ax, x: np.ndarray, y_SxP: np.ndarray, label: str, colour: str) -> None:
@@ -131,10 +131,3 @@ def _band(ax, x: np.ndarray, y_SxP: np.ndarray, label: str, colour: str) -> None
 def _powers(points: int) -> list[int]:
     """Indices 0, 1, 3, 7 ... of points that lie a doubling apart."""
     return [2**k - 1 for k in range(points.bit_length()) if 2**k <= points]
-
-
-def _save(figure: Figure, path: str | Path) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, format="png", facecolor="white")
-    return path

@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from nsca_jax.reports.figures import BLUE, DPI, ORANGE, STYLE, WIDTH_IN
+from nsca_jax.reports.figures import BLUE, ORANGE, STYLE, WIDTH_IN, save
 
 COLOURS = (BLUE, ORANGE)
 
@@ -37,7 +37,7 @@ def read_outs(
         ax.invert_yaxis()
         ax.set_xlabel(label)
         figure.legend(*ax.get_legend_handles_labels(), ncols=2, loc="outside upper right")
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def courses(path: str | Path, losses_SxT: np.ndarray) -> Path:
@@ -53,7 +53,7 @@ def courses(path: str | Path, losses_SxT: np.ndarray) -> Path:
         ax.plot(steps, smooth.mean(0), color=BLUE, linewidth=1.8)
         ax.set_xlabel("training steps")
         ax.set_ylabel("loss")
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def spectra(path: str | Path, sound_NxTxF: np.ndarray, names: Sequence[str]) -> Path:
@@ -75,11 +75,4 @@ def spectra(path: str | Path, sound_NxTxF: np.ndarray, names: Sequence[str]) -> 
         figure.supylabel("band", fontsize=8)
         if image is not None:
             figure.colorbar(image, ax=list(axes[: len(names)]), label="log(1 + energy)", aspect=30)
-        return _save(figure, path)
-
-
-def _save(figure: Figure, path: str | Path) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, format="png", facecolor="white")
-    return path
+        return save(figure, path)

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from nsca_jax.reports.figures import COLOURS, DPI, STYLE, WIDTH_IN
+from nsca_jax.reports.figures import COLOURS, STYLE, WIDTH_IN, save
 
 DARK = "#1f2430"
 
@@ -55,7 +55,7 @@ def method_bars(
         ax.invert_yaxis()
         ax.set_xlabel(unit)
         figure.legend(loc="outside upper left", ncols=len(names), borderaxespad=0.2)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def accuracy_matrices(path: str | Path, matrices: Mapping[str, np.ndarray]) -> Path:
@@ -85,7 +85,7 @@ def accuracy_matrices(path: str | Path, matrices: Mapping[str, np.ndarray]) -> P
             ax.set_ylabel("after task")
         for ax in axes[len(matrices) :]:
             ax.remove()
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def _finished(values: ArrayLike) -> np.ndarray:
@@ -97,10 +97,3 @@ def _label(method: str, values: Mapping[str, np.ndarray]) -> str:
     first = next(iter(values.values()))
     failed = len(first) - len(_finished(first))
     return f"{method} ({failed} failed)" if failed else method
-
-
-def _save(figure: Figure, path: str | Path) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, format="png", facecolor="white")
-    return path

@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from nsca_jax.reports.figures import COLOURS, DPI, GREY, STYLE, WIDTH_IN
+from nsca_jax.reports.figures import COLOURS, GREY, STYLE, WIDTH_IN, save
 
 
 def signal_table(
@@ -32,7 +32,7 @@ def signal_table(
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         ax.set_title(title)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def lives(
@@ -63,7 +63,7 @@ def lives(
         figure.supylabel(unit, fontsize=9)
         handles = axes[0].get_legend_handles_labels()
         figure.legend(*handles, loc="outside upper center", ncols=4, fontsize=8)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def whereabouts(path: str | Path, rooms: Mapping[str, np.ndarray], names: list[str]) -> Path:
@@ -82,11 +82,4 @@ def whereabouts(path: str | Path, rooms: Mapping[str, np.ndarray], names: list[s
         ax.set_xlim(0, 1)
         ax.set_xlabel("share of the second half's steps")
         figure.legend(loc="outside upper center", ncols=len(names), fontsize=8)
-        return _save(figure, path)
-
-
-def _save(figure: Figure, path: str | Path) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, format="png", facecolor="white")
-    return path
+        return save(figure, path)

@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from nsca_jax.reports.figures import BLUE, DPI, GREY, STYLE, WIDTH_IN
+from nsca_jax.reports.figures import BLUE, GREY, STYLE, WIDTH_IN, save
 
 
 def table_of(path: str | Path, rows: Mapping[str, np.ndarray], columns: Sequence[str]) -> Path:
@@ -23,7 +23,7 @@ def table_of(path: str | Path, rows: Mapping[str, np.ndarray], columns: Sequence
         ax.set_xticks(range(len(columns)), columns)
         ax.set_yticks(range(len(rows)), list(rows))
         ax.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def losses_without(
@@ -44,11 +44,4 @@ def losses_without(
         ax.set_xticks(range(len(senses)), [f"no {name}" for name in senses])
         ax.set_ylabel("loss of mean R²")
         ax.legend()
-        return _save(figure, path)
-
-
-def _save(figure: Figure, path: str | Path) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, format="png", facecolor="white")
-    return path
+        return save(figure, path)

@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from nsca_jax.reports.figures import COLOURS, DPI, GREY, STYLE, WIDTH_IN
+from nsca_jax.reports.figures import COLOURS, GREY, STYLE, WIDTH_IN, save
 
 DARK = "#1f2430"
 
@@ -37,7 +37,7 @@ def skill_by_set(
             ax.set_xticks(after, [f"after\n{s}" for s in sets], fontsize=8)
             ax.set_ylim(low, 1)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def retrieval(
@@ -75,7 +75,7 @@ def retrieval(
         ax.invert_yaxis()
         ax.set_xlabel("right thing brought to mind, percent")
         figure.legend(loc="outside upper left", ncols=3)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def _points(ax, x: np.ndarray, seeds_SxT: np.ndarray, number: int, label: str) -> None:
@@ -95,10 +95,3 @@ def _points(ax, x: np.ndarray, seeds_SxT: np.ndarray, number: int, label: str) -
         elinewidth=0.8,
         label=label,
     )
-
-
-def _save(figure: Figure, path: str | Path) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, format="png", facecolor="white")
-    return path

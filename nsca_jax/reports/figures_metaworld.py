@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nsca_jax.evaluation import stats
-from nsca_jax.reports.figures import COLOURS, DPI, GREY, MARKERS, STYLE, WIDTH_IN
+from nsca_jax.reports.figures import COLOURS, GREY, MARKERS, STYLE, WIDTH_IN, save
 
 
 def by_shots(
@@ -45,7 +45,7 @@ def by_shots(
         ax.set_xlabel("demonstrations of the task")
         ax.set_ylabel("goals reached, %")
         figure.legend(loc="outside right upper", fontsize=7.5)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def by_task(path: str | Path, success: Mapping[str, Mapping[str, np.ndarray]]) -> Path:
@@ -65,7 +65,7 @@ def by_task(path: str | Path, success: Mapping[str, Mapping[str, np.ndarray]]) -
         for ax in axes[len(success) :]:
             ax.set_visible(False)
         figure.supxlabel("goals reached, %", fontsize=9, color="#3b4252")
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:
@@ -76,10 +76,3 @@ def _interval(values: np.ndarray) -> tuple[float, float]:
 
 def _cycle(count: int) -> list[str]:
     return [COLOURS[number % len(COLOURS)] for number in range(count)]
-
-
-def _save(figure: Figure, path: str | Path) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, format="png", facecolor="white")
-    return path

@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from nsca_jax.reports.figures import BLUE, DPI, GREY, ORANGE, STYLE, WIDTH_IN
+from nsca_jax.reports.figures import BLUE, GREY, ORANGE, STYLE, WIDTH_IN, save
 
 SHADES = (BLUE, "#7fa8d9", "#b8bcc4", "#d9dbe0")
 
@@ -26,7 +26,7 @@ def filmstrips(path: str | Path, rows: Mapping[str, np.ndarray]) -> Path:
                 ax.set_xticks([])
                 ax.set_yticks([])
             line[0].set_ylabel(name, rotation=0, ha="right", va="center")
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def accuracy(
@@ -61,7 +61,7 @@ def accuracy(
         ax.set_ylim(0.3, 1.02)
         ax.set_ylabel("accuracy")
         figure.legend(loc="outside upper center", ncols=2)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def foreseen(
@@ -87,15 +87,8 @@ def foreseen(
         ax.set_xticks(range(len(present)), [str(names[int(n)]) for n in present])
         ax.set_ylabel("imagined nearness")
         figure.legend(loc="outside upper center", ncols=2)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def _with_mean(table: np.ndarray) -> np.ndarray:
     return np.concatenate([table, table.mean(-1, keepdims=True)], -1)
-
-
-def _save(figure: Figure, path: str | Path) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, format="png", facecolor="white")
-    return path

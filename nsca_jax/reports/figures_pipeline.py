@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from nsca_jax.reports.figures import DPI, GREEN, GREY, ORANGE, STYLE, WIDTH_IN
+from nsca_jax.reports.figures import GREEN, GREY, ORANGE, STYLE, WIDTH_IN, save
 
 
 def phases(path: str | Path, found: Mapping[str, Mapping[str, Any]]) -> Path:
@@ -39,10 +39,7 @@ def phases(path: str | Path, found: Mapping[str, Mapping[str, Any]]) -> Path:
             bbox_to_anchor=(0.5, -0.02),
             fontsize=8,
         )
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=DPI, facecolor="white")
-        return path
+        return save(figure, path)
 
 
 def _once(row: int, text: str) -> str | None:

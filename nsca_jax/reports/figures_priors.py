@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from nsca_jax.reports.figures import COLOURS, DPI, GREY, MARKERS, STYLE, WIDTH_IN
+from nsca_jax.reports.figures import COLOURS, GREY, MARKERS, STYLE, WIDTH_IN, save
 
 DARK = "#1f2430"
 
@@ -39,7 +39,7 @@ def trust_curves(
         ax.set_xlabel("steps")
         ax.set_ylabel("trust in the prior, w")
         figure.legend(loc="outside upper left", ncols=2, borderaxespad=0.2)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def rate_maps(path: str | Path, ends: Mapping[str, np.ndarray], factors: Sequence[float]) -> Path:
@@ -59,7 +59,7 @@ def rate_maps(path: str | Path, ends: Mapping[str, np.ndarray], factors: Sequenc
             ax.set_yticks(range(len(labels)), labels)
             ax.set_xlabel("learning rate of the trust, relative")
             ax.set_ylabel("of the network")
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def trust_histogram(path: str | Path, weight: Mapping[str, np.ndarray], floor: float) -> Path:
@@ -75,7 +75,7 @@ def trust_histogram(path: str | Path, weight: Mapping[str, np.ndarray], floor: f
         ax.set_xlabel("trust in the prior, w(x)")
         ax.set_ylabel("% of the kind")
         figure.legend(loc="outside upper left", ncols=len(weight), borderaxespad=0.2)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def sample_curves(
@@ -116,7 +116,7 @@ def sample_curves(
         handles, labels = axes[0].get_legend_handles_labels()
         columns = 2 if sum(map(len, labels)) > 60 else len(labels)
         figure.legend(handles, labels, loc="outside upper left", ncols=columns, borderaxespad=0.2)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def _finished(name: str, values: np.ndarray) -> tuple[np.ndarray, str]:
@@ -124,10 +124,3 @@ def _finished(name: str, values: np.ndarray) -> tuple[np.ndarray, str]:
     fine = np.isfinite(values).all(1)
     failed = int((~fine).sum())
     return values[fine], f"{name} ({failed} failed)" if failed else name
-
-
-def _save(figure: Figure, path: str | Path) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, format="png", facecolor="white")
-    return path

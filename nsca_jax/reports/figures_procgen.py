@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from nsca_jax.reports.figures import COLOURS, DPI, GREY, STYLE, WIDTH_IN
+from nsca_jax.reports.figures import COLOURS, GREY, STYLE, WIDTH_IN, save
 
 
 def curves(
@@ -37,7 +37,7 @@ def curves(
         ax.set_xlabel("steps")
         ax.set_ylabel("normalised return")
         figure.legend(loc="outside upper left", ncols=2)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def scores(path: str | Path, found: Mapping[str, Mapping[str, np.ndarray]]) -> Path:
@@ -69,11 +69,4 @@ def scores(path: str | Path, found: Mapping[str, Mapping[str, np.ndarray]]) -> P
         ax.set_ylim(len(labels) - 0.5, -0.5)
         ax.set_xlabel("normalised return of the finished players")
         figure.legend(loc="outside upper left", ncols=2)
-        return _save(figure, path)
-
-
-def _save(figure: Figure, path: str | Path) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, format="png", facecolor="white")
-    return path
+        return save(figure, path)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
-from nsca_jax.reports.figures import BLUE, COLOURS, DPI, GREY, MARKERS, RED, STYLE, WIDTH_IN
+from nsca_jax.reports.figures import BLUE, COLOURS, GREY, MARKERS, RED, STYLE, WIDTH_IN, save
 
 
 def attack_curve(
@@ -26,7 +26,7 @@ def attack_curve(
         ax.set_ylabel("percent")
         ax.set_ylim(-3, 103)
         figure.legend(loc="outside upper left", ncols=2, borderaxespad=0.2)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def suspicions(path: str | Path, suspicion: Mapping[str, np.ndarray]) -> Path:
@@ -60,7 +60,7 @@ def suspicions(path: str | Path, suspicion: Mapping[str, np.ndarray]) -> Path:
         ax.tick_params(axis="y", length=0)
         ax.invert_yaxis()
         ax.set_xlabel("suspicion, in units of the limit")
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def looks(path: str | Path, rgb: Mapping[str, np.ndarray]) -> Path:
@@ -77,11 +77,4 @@ def looks(path: str | Path, rgb: Mapping[str, np.ndarray]) -> Path:
                 for side in ax.spines.values():
                     side.set_visible(False)
             row[0].set_ylabel(name)
-        return _save(figure, path)
-
-
-def _save(figure: Figure, path: str | Path) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, format="png", facecolor="white")
-    return path
+        return save(figure, path)

@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from nsca_jax.reports.figures import BLUE, COLOURS, DPI, GREY, ORANGE, STYLE, WIDTH_IN
+from nsca_jax.reports.figures import BLUE, COLOURS, GREY, ORANGE, STYLE, WIDTH_IN, save
 
 DARK = "#1f2430"
 
@@ -35,7 +35,7 @@ def correlation_matrices(
             ax.set_yticks(range(len(short)), [f"slot {k}" for k in short], fontsize=7)
         for ax in axes[len(matrices) :]:
             ax.remove()
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def openings(
@@ -62,7 +62,7 @@ def openings(
         below.set_ylabel("errors that persist")
         below.set_xlabel("training steps")
         below.legend(ncols=2, loc="upper right")
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def slot_scatter(
@@ -80,7 +80,7 @@ def slot_scatter(
             ax.remove()
         figure.supxlabel("true property", fontsize=9, color="#3b4252")
         figure.supylabel("mean of its slot", fontsize=9, color="#3b4252")
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def gate_map(
@@ -118,7 +118,7 @@ def gate_map(
                 color=DARK,
             )
         figure.colorbar(image, ax=ax, label="gate, mean of the seeds", pad=0.02, aspect=30)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def _lines(ax, x: np.ndarray, values_SxT: np.ndarray, colour: str, label: str) -> None:
@@ -129,10 +129,3 @@ def _lines(ax, x: np.ndarray, values_SxT: np.ndarray, colour: str, label: str) -
     ax.plot(x, values_SxT[fine].T, color=colour, alpha=0.2, linewidth=0.7)
     if fine.any():
         ax.plot(x, values_SxT[fine].mean(0), color=colour, linewidth=1.8, label=label)
-
-
-def _save(figure: Figure, path: str | Path) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, format="png", facecolor="white")
-    return path

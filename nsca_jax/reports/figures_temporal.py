@@ -12,7 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from nsca_jax.reports.figures import BLUE, COLOURS, DPI, GREY, MARKERS, ORANGE, STYLE, WIDTH_IN
+from nsca_jax.reports.figures import (
+    BLUE,
+    COLOURS,
+    GREY,
+    MARKERS,
+    ORANGE,
+    STYLE,
+    WIDTH_IN,
+    save,
+)
 
 DARK = "#1f2430"
 
@@ -45,7 +54,7 @@ def horizon_curves(
         figure.supylabel("error of the place, cm", fontsize=9, color="#3b4252")
         handles, labels = top.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=3, borderaxespad=0.2)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def calibration(
@@ -65,7 +74,7 @@ def calibration(
         right.set_ylim(0, 1)
         right.set_title("Spearman, spread and error")
         figure.supxlabel("control steps ahead", fontsize=9, color="#3b4252")
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def push_bars(path: str | Path, distance: Mapping[str, np.ndarray]) -> Path:
@@ -85,7 +94,7 @@ def push_bars(path: str | Path, distance: Mapping[str, np.ndarray]) -> Path:
         ax.tick_params(axis="y", length=0)
         ax.invert_yaxis()
         ax.set_xlabel("distance from the target after the push, cm")
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def push_map(
@@ -120,7 +129,7 @@ def push_map(
         figure.legend(handles, labels, loc="outside upper left", ncols=3, fontsize=8)
         figure.supxlabel("x, cm", fontsize=8.5, color="#3b4252")
         figure.supylabel("y, cm", fontsize=8.5, color="#3b4252")
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def _curves(ax: Axes, ahead: Sequence[int], arms: Mapping[str, np.ndarray]) -> None:
@@ -143,10 +152,3 @@ def _whiskers(ax: Axes, ahead: Sequence[int], values_SxA, colour: str, label: st
     ax.set_xscale("log")
     ax.set_xticks(list(ahead), [str(h) for h in ahead])
     ax.minorticks_off()
-
-
-def _save(figure: Figure, path: str | Path) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, format="png", facecolor="white")
-    return path

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nsca_jax.evaluation import stats
-from nsca_jax.reports.figures import COLOURS, DPI, MARKERS, STYLE, WIDTH_IN
+from nsca_jax.reports.figures import COLOURS, MARKERS, STYLE, WIDTH_IN, save
 
 Panels = Mapping[str, Mapping[str, np.ndarray]]
 
@@ -41,7 +41,7 @@ def label_curves(path: str | Path, labelled: Sequence[int], panels: Panels) -> P
         figure.supxlabel("labelled frames", fontsize=9, color="#3b4252")
         handles, names = axes[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside upper center", ncols=3, fontsize=8)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def bars(path: str | Path, panels: Panels, unit: str) -> Path:
@@ -65,7 +65,7 @@ def bars(path: str | Path, panels: Panels, unit: str) -> Path:
             ax.grid(axis="y", visible=False)
         axes[0].invert_yaxis()
         figure.supxlabel(unit, fontsize=9, color="#3b4252")
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def losses(path: str | Path, panels: Panels) -> Path:
@@ -82,7 +82,7 @@ def losses(path: str | Path, panels: Panels) -> Path:
         figure.supxlabel("steps", fontsize=9, color="#3b4252")
         handles, names = axes[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside upper center", ncols=3, fontsize=8)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def maps(path: str | Path, pictures: Mapping[str, np.ndarray]) -> Path:
@@ -96,7 +96,7 @@ def maps(path: str | Path, pictures: Mapping[str, np.ndarray]) -> Path:
             ax.imshow(picture, cmap="magma", interpolation="nearest")
             ax.set_title(title, fontsize=8, fontweight="normal")
             ax.set_axis_off()
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def _intervals(values_SxN: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -107,10 +107,3 @@ def _intervals(values_SxN: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
         rows.append((mean, mean if low is None else low, mean if high is None else high))
     mean, low, high = np.array(rows).T
     return mean, low, high
-
-
-def _save(figure: Figure, path: str | Path) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, format="png", facecolor="white")
-    return path

@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from nsca_jax.reports.figures import BLUE, DPI, GREY, ORANGE, STYLE, WIDTH_IN
+from nsca_jax.reports.figures import BLUE, GREY, ORANGE, STYLE, WIDTH_IN, save
 
 
 def confusion(path: str | Path, counts: np.ndarray, names: Sequence[str]) -> Path:
@@ -28,7 +28,7 @@ def confusion(path: str | Path, counts: np.ndarray, names: Sequence[str]) -> Pat
         ax.set_xlabel("the agent's answer")
         ax.set_ylabel("the speaker's name (times asked)")
         figure.colorbar(image, ax=ax, label="share of the answers", pad=0.02, aspect=30)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def arms(
@@ -57,7 +57,7 @@ def arms(
         ax.set_ylim(len(labels) - 0.5, -1.2)
         ax.set_xlim(0, 1.02)
         ax.set_xlabel("Set B named as the speaker would")
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def sweeps(
@@ -74,11 +74,4 @@ def sweeps(
             ax.set_xlabel(name)
             ax.set_ylim(0, 1.03)
         axes[0].set_ylabel("accuracy on Set B")
-        return _save(figure, path)
-
-
-def _save(figure: Figure, path: str | Path) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, format="png", facecolor="white")
-    return path
+        return save(figure, path)
