@@ -132,8 +132,8 @@ def play(worlds: Worlds, choose: Callable[[int, np.ndarray], np.ndarray], episod
 def envpool():
     """The module; raises ProcgenError where it, or the system library under it, is missing."""
     try:
-        import envpool as module
-        from envpool.procgen import ProcgenEnvSpec  # noqa: F401 - told of what is missing only here
+        import envpool as module  # pyright: ignore[reportMissingImports] - an extra
+        from envpool.procgen import ProcgenEnvSpec  # noqa: F401 # pyright: ignore
     except ModuleNotFoundError as error:
         raise ProcgenError(
             "Procgen's games come with EnvPool, which is not installed: `make procgen`, on Linux."
