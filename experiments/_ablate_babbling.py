@@ -15,7 +15,7 @@ from experiments import _interactions, _launch
 from nsca_jax import objects
 from nsca_jax.evaluation import ablation, transfer
 from nsca_jax.sensors import camera as camera_lib
-from nsca_jax.training import babbling, experience, learner
+from nsca_jax.training import babbling, experience, faults, learner
 
 TASKS = ablation.TASKS
 CONDITIONS = tuple(ablation.CONDITIONS)
@@ -159,9 +159,8 @@ def live(config, has: Given, condition: str, numbers: list[int], tell=lambda don
         tell(done / settings.iterations)
     curves = {name: np.stack([p[name] for p in points], 1) for name in points[0]}
     acted = settings.iterations * settings.worlds
-    return curves | {
-        "contact": 1.0 - np.asarray(state.broken_promises) / acted,
-    }
+    lived = curves | {"contact": 1.0 - np.asarray(state.broken_promises) / acted}
+    return {name: faults.blank(state.learner.optimiser, x) for name, x in lived.items()}
 
 
 def interactions(config) -> np.ndarray:

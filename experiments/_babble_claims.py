@@ -28,6 +28,14 @@ def decide(config, stage, records: dict) -> tuple[list[dict], dict, dict]:
     return criteria, base, effects
 
 
+def drop_failed(records: dict[str, dict]) -> list[int]:
+    """Takes the seeds that broke off in any arm out of every arm's record; returns them."""
+    failed = np.flatnonzero(np.any([record["failed"] for record in records.values()], axis=0))
+    for arm, record in records.items():
+        records[arm] = {name: np.delete(value, failed, 0) for name, value in record.items()}
+    return failed.tolist()
+
+
 def _prediction(config, base, main, records) -> list[dict]:
     rival = ("persistence", base["persistence_a"]["overall"])
     if "no_action" in records:

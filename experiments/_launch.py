@@ -23,6 +23,7 @@ from experiments import _config
 from experiments._config import BadInput, Command
 from experiments._run import Finished, Interrupted, Run, check_disk, exit_status
 from nsca_jax.checkpoint import CheckpointError
+from nsca_jax.training.faults import FaultError
 
 Main = Callable[[Any, Run], Mapping[str, Any]]
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -77,6 +78,8 @@ def _work(main: Main, config: Any, run: Run, command: Command) -> int:
         return _tell(error, 2)
     except CheckpointError as error:
         return _tell(f"{error}. Delete {run.workdir / 'checkpoints'} to start over.", 1)
+    except FaultError as error:
+        return _tell(f"{run.workdir}: {error}; what was saved before is kept.", 1)
     except OSError as error:
         if error.errno not in CANNOT_WRITE:
             raise

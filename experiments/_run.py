@@ -52,6 +52,7 @@ class Run:
         self.config = identity(config, steering)
         self.config_hash = results.config_hash(self.config)
         self.signal = 0  # the first signal received, or 0
+        self.faults: dict[str, dict[int, str]] = {}  # part of the run -> seed -> what befell it
         self._steered = bool(steering)
         self._loggers = tuple(config.get("loggers", ()))
         loggers.check(self._loggers)
@@ -95,6 +96,13 @@ class Run:
     def say(self, text: str) -> None:
         """Prints a line for the user."""
         self._progress.say(text)
+
+    def tell_faults(self, part: str, faults: Mapping[int, str]) -> None:
+        """Says which seeds stopped learning, each once; `faults` are all so far, seed -> what."""
+        for seed, what in faults.items():
+            if seed not in self.faults.get(part, {}):
+                self.say(f"{part}, seed {seed} has stopped learning: {what}; the others go on")
+        self.faults[part] = dict(faults)
 
     def save(self, step: int, state: Any, name: str = "") -> None:
         """Checkpoints `state`, the whole state after `step`; `name` tells parts of a run apart."""

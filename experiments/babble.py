@@ -17,8 +17,9 @@ from nsca_jax.evaluation import babbling_claims as claims_lib
 from nsca_jax.evaluation import monitors, transfer
 from nsca_jax.evaluation.babbling_claims import Stage
 from nsca_jax.grounding import table as table_lib
+from nsca_jax.reports import results
 from nsca_jax.sensors import camera as camera_lib
-from nsca_jax.training import babbling, experience, learner
+from nsca_jax.training import babbling, experience, faults, learner
 
 ARMS = {  # arm -> (curiosity, the dynamics sees the action)
     "competence": ("gamma_progress", True),
@@ -153,6 +154,8 @@ def run_arm(config, run, arm: str, stage: Stage, number: int) -> dict:
     while (iteration := int(state.iteration)) < total:
         state, metrics = chunk(stage.body, state, min(config.chunk, total - iteration))
         iteration = int(state.iteration)
+        run.tell_faults(arm, faults.found(state.learner.optimiser, state.learner.params))
+        faults.refuse_none_left(run.faults[arm], config.seeds)
         figures = _log(run, arm, settings, stage, state, metrics)
         run.save(iteration, state, name=arm)
         run.progress(number * total + iteration, len(config.arms) * total, "it", **figures)
@@ -192,7 +195,8 @@ def _log(run, arm, settings, stage, state, metrics) -> dict:
         interactions,
         {
             "arm": arm,
-            "loss": np.asarray(metrics["loss"][-1]).tolist(),
+            "loss": [float(x) if np.isfinite(x) else None for x in metrics["loss"][-1]],
+            "faults": run.faults[arm],
             "error": np.asarray(metrics["error"].mean(0)).tolist(),
             "bad_worlds": np.asarray(state.bad_worlds).tolist(),
             "broken_promises": np.asarray(state.broken_promises).tolist(),
@@ -215,13 +219,15 @@ def main(config, run) -> dict:
     records = {
         arm: run_arm(config, run, arm, stage, number) for number, arm in enumerate(config.arms)
     }
+    failed = _babble_claims.drop_failed(records)
     criteria, baselines, effects = _babble_claims.decide(config, stage, records)
     stalled = monitors.curiosity_stalled(
         records["competence"]["visits"], "a smaller config.curiosity.bound or a larger floor"
     )
     result = run.result(
-        criteria,
+        results.with_failed(criteria, failed),
         list(range(config.seeds)),
+        n_failed_seeds=len(failed),
         baselines=baselines,
         effect_sizes=effects,
         monitors=[stalled],

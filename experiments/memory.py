@@ -21,7 +21,7 @@ from nsca_jax.evaluation import memory as judge
 from nsca_jax.evaluation import transfer
 from nsca_jax.memory import episodic, semantic
 from nsca_jax.sensors import camera as camera_lib
-from nsca_jax.training import consolidation, experience
+from nsca_jax.training import consolidation, experience, faults
 from nsca_jax.training import learner as learning
 
 BINS = 2
@@ -167,7 +167,7 @@ def live(config, run, pools: Pools, name: str) -> dict[str, np.ndarray]:
         matrix.append(np.stack(after, 1))
         if run.stopping:
             raise run.interrupted()
-    out = {"skill": np.stack(matrix, 1)}
+    out = {"skill": faults.blank(agents.learner.optimiser, np.stack(matrix, 1))}
     if name == "memory":
         out |= recall(config, settings, agents, pools)
         kept = {"params": agents.learner.params, "statistics": agents.learner.statistics}

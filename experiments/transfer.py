@@ -20,6 +20,7 @@ from experiments import _babble_claims, _launch, _transfer_report, babble
 from nsca_jax import checkpoint, objects
 from nsca_jax.evaluation import babbling_claims as claims_lib
 from nsca_jax.evaluation.babbling_claims import Stage
+from nsca_jax.reports import results
 from nsca_jax.training import babbling
 
 ARM = "competence"
@@ -49,13 +50,15 @@ def main(config, run) -> dict:
     scores = babble.judge(settings, stage, agents)
     records["own_set"] = claims_lib.record(settings, stage, agents, scores)
     blind = {name: blindfolded(settings, stage, agents) for name, stage in stages.items()}
+    failed = _babble_claims.drop_failed(records)
     criteria = []
     for name, record in records.items():
-        rival = float(np.mean(blind[name] / record["overall_a"]))
+        rival = float(np.mean(np.delete(blind[name], failed) / record["overall_a"]))
         criteria += _babble_claims.transfer(record, name, SETS[name], ("looks dealt anew", rival))
     result = run.result(
-        criteria,
+        results.with_failed(criteria, failed),
         list(range(config.seeds)),
+        n_failed_seeds=len(failed),
         baselines={
             f"{name}, {what}": figure
             for name, stage in stages.items()

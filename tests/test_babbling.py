@@ -17,7 +17,7 @@ from nsca_jax.evaluation import babbling_claims, stats, transfer
 from nsca_jax.evaluation.babbling_claims import Stage
 from nsca_jax.sensors import camera as camera_lib
 from nsca_jax.sim import skills
-from nsca_jax.training import babbling, experience, learner
+from nsca_jax.training import babbling, experience, faults, learner
 
 NAMES = ("steel bearing", "glass marble", "oak peg", "clay ball", "foam cube", "clay tile")
 RADIO = len(NAMES)
@@ -213,6 +213,31 @@ def test_a_sick_object_enters_neither_memory_nor_table(loop):
     learnt = (state.learner, state.slow, state.curiosity)
     for leaf in jax.tree.leaves((state.buffer.rows, state.table.measures, *learnt)):
         assert np.isfinite(leaf).all()
+
+
+def test_a_seed_at_fault_is_frozen_and_the_other_does_not_notice(loop, unbroken):
+    """What the second seed expects to hear is not a number: its first loss is not one either."""
+    state = loop.start(0, 1)
+    before = host(state.learner)
+    mean = state.learner.statistics.outcome.mean.at[1, 7].set(jnp.nan)
+    outcome = state.learner.statistics.outcome.replace(mean=mean)
+    statistics = dataclasses.replace(state.learner.statistics, outcome=outcome)
+    state = state.replace(learner=state.learner.replace(statistics=statistics))
+    state, metrics = loop.chunk(state)
+    np.testing.assert_array_equal(np.isnan(metrics["loss"]), [[False, True]] * CHUNK)
+    after = host(loop.run(state, chunks=CHUNKS - 1))
+
+    def of(state, seed):
+        return jax.tree.map(lambda x: x[seed], (state.params, state.optimiser.inner))
+
+    assert differing(of(after.learner, 1), of(before, 1)) == []
+    mine = ("learner", "slow", "curiosity", "table", "visits")
+    for name in mine:
+        one, other = (jax.tree.map(lambda x: x[0], getattr(s, name)) for s in (after, unbroken))
+        assert differing(one, other) == []
+    told = faults.found(after.learner.optimiser, after.learner.params)
+    assert told == {1: "the loss was not finite after 0 good updates"}
+    assert loop.traces == loop.compiled == 1
 
 
 def test_curiosity_rules_after_the_random_phase_only(loop):

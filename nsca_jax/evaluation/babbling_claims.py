@@ -41,6 +41,7 @@ def record(settings: babbling.BabbleSettings, stage: Stage, state, scores: dict)
     """One arm's figures as plain arrays, seeds first: what the claims and the report need."""
     out = {"visits": np.asarray(state.visits), "bad_worlds": np.asarray(state.bad_worlds)}
     out["broken_promises"] = np.asarray(state.broken_promises)
+    out["failed"] = np.asarray(state.learner.optimiser.fault) >= 0
     for part, score in scores.items():
         out[f"overall_{part}"] = np.asarray(score.overall)
         out[f"position_error_{part}"] = np.asarray(score.position_error_m)

@@ -99,6 +99,18 @@ def effect_size(treated: ArrayLike, control: ArrayLike) -> float | None:
     return stats.paired_cohens_d(treated, control)
 
 
+def with_failed(criteria: Sequence[Mapping[str, Any]], failed: Sequence[int]) -> list[dict]:
+    """Criteria that were reckoned without the `failed` seeds, with null in their places."""
+
+    def whole(per_seed: Sequence[float | None]) -> list[float | None]:
+        out = list(per_seed)
+        for seed in sorted(failed):
+            out.insert(seed, None)
+        return out
+
+    return [{**item, "per_seed": whole(item["per_seed"])} for item in criteria]
+
+
 def build(
     experiment: str,
     criteria: Sequence[Mapping[str, Any]],

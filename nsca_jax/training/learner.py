@@ -15,7 +15,7 @@ from flax import struct
 
 from nsca_jax import types
 from nsca_jax.models import dynamics, ensemble, normalise
-from nsca_jax.training import outcome_loss
+from nsca_jax.training import faults, outcome_loss
 
 PRIOR_RATE = 10.0  # the prior's weight learns this much faster than the networks
 
@@ -46,7 +46,7 @@ class LearnerState:
     """All that one seed has learnt."""
 
     params: dict  # [E, ...]
-    optimiser: optax.OptState
+    optimiser: faults.Frozen
     statistics: dynamics.Statistics
 
 
@@ -62,8 +62,11 @@ def make_model(settings: LearnerSettings) -> dynamics.OutcomeModel:
     )
 
 
-def make_optimiser(settings: LearnerSettings) -> optax.GradientTransformation:
-    """AdamW with clipping and cosine decay; the prior's weight has its own, faster rate."""
+def make_optimiser(settings: LearnerSettings) -> optax.GradientTransformationExtraArgs:
+    """AdamW with clipping and cosine decay; the prior's weight has its own, faster rate.
+
+    A fault freezes it (training/faults.py).
+    """
 
     def adam(scale, decay):
         rate = optax.cosine_decay_schedule(
@@ -72,9 +75,11 @@ def make_optimiser(settings: LearnerSettings) -> optax.GradientTransformation:
         return optax.adamw(rate, weight_decay=decay)
 
     parts = {"network": adam(1.0, settings.weight_decay), "prior": adam(PRIOR_RATE, 0.0)}
-    return optax.chain(
-        optax.clip_by_global_norm(settings.clip),
-        optax.partition(parts, ensemble.parameter_labels),
+    return faults.freezing(
+        optax.chain(
+            optax.clip_by_global_norm(settings.clip),
+            optax.partition(parts, ensemble.parameter_labels),
+        )
     )
 
 
@@ -154,16 +159,18 @@ def loss(settings: LearnerSettings, params, statistics, rows, memory, valid, key
 
 
 def update(settings: LearnerSettings, state: LearnerState, rows, memory, valid, key):
-    """One gradient step on a batch [B] -> (LearnerState, loss []); none where not finite."""
+    """One gradient step on a batch [B] -> (LearnerState, loss []).
+
+    A learner at fault (training/faults.py) is left as it is, and its loss is NaN from then on.
+    """
     value, grads = jax.value_and_grad(
         lambda p: loss(settings, p, state.statistics, rows, memory, valid, key)
     )(state.params)
-    steps, optimiser = make_optimiser(settings).update(grads, state.optimiser, state.params)
+    steps, optimiser = make_optimiser(settings).update(
+        grads, state.optimiser, state.params, loss=value
+    )
     params = optax.apply_updates(state.params, steps)
-    fine = jnp.isfinite(value) & jnp.isfinite(optax.tree.norm(grads))
-    keep = lambda new, old: jnp.where(fine, new, old)  # noqa: E731
-    params = jax.tree.map(keep, params, state.params)
-    optimiser = jax.tree.map(keep, optimiser, state.optimiser)
+    value = jnp.where(optimiser.fault < 0, value, jnp.nan)
     return state.replace(params=params, optimiser=optimiser), value
 
 
