@@ -19,7 +19,7 @@ from nsca_jax.evaluation.babbling_claims import Stage
 from nsca_jax.grounding import table as table_lib
 from nsca_jax.reports import results
 from nsca_jax.sensors import camera as camera_lib
-from nsca_jax.training import babbling, experience, faults, learner
+from nsca_jax.training import babbling, experience, faults, learner, parallel
 
 ARMS = {  # arm -> (curiosity, the dynamics sees the action)
     "competence": ("gamma_progress", True),
@@ -144,12 +144,14 @@ def run_arm(config, run, arm: str, stage: Stage, number: int) -> dict:
         with np.load(done) as stored:
             return dict(stored)
     settings = settings_of(config, arm, stage.known)
-    init, chunk = babbling.make_train(settings)
+    devices = parallel.devices_for(config.seeds)
+    init, chunk = babbling.make_train(settings, devices)
     keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.key(config.seed), i))(
         jnp.arange(config.seeds)
     )
     state = run.restore(jax.eval_shape(init, keys), name=arm)
     state = jax.jit(init)(keys) if state is None else state
+    state = babbling.place(settings, state, devices)
     total = total_iterations(config)
     while (iteration := int(state.iteration)) < total:
         state, metrics = chunk(stage.body, state, min(config.chunk, total - iteration))

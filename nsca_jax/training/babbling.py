@@ -2,8 +2,8 @@
 
 `make_train(settings)` gives `(init, chunk)`. `chunk` is one jitted `lax.scan` over iterations with
 donated state. S seeds x B worlds are one flat axis of worlds for physics and senses; learning is
-`vmap`ped over seeds. Keys are derived from the iteration's number, so that a resumed run draws
-what an unbroken one would.
+`vmap`ped over seeds, which several devices may share (training/parallel.py). Keys are derived from
+the iteration's number, so that a resumed run draws what an unbroken one would.
 
 Objects may come in stages; EWC then stiffens what was learnt in those before (`make_settle`).
 Interactions are carried out as they are chosen, or drawn from a `Recording` made beforehand.
@@ -27,7 +27,7 @@ from nsca_jax.curiosity import arms, choose, evidence, recent_mean
 from nsca_jax.grounding import table as table_lib
 from nsca_jax.memory import replay
 from nsca_jax.sensors import camera as camera_lib
-from nsca_jax.training import consolidation, experience
+from nsca_jax.training import consolidation, experience, parallel
 from nsca_jax.training import learner as learning
 
 SKILLS = len(types.SKILLS)
@@ -90,18 +90,36 @@ class TrainState:
     iteration: jax.Array  # [] int32
 
 
-def make_train(settings: BabbleSettings) -> tuple[Callable, Callable]:
+def make_train(settings: BabbleSettings, devices: int = 1) -> tuple[Callable, Callable]:
     """(init(keys [S]) -> TrainState, chunk(body, state, iterations) -> (TrainState, metrics)).
 
     metrics have a leading axis of iterations: loss [n, S], error [n, S], region [n, S, B].
+    `devices` divides the seeds; where there are several, `chunk` takes a state from `place`.
     """
     init = functools.partial(_init, settings)
+    share = dataclasses.replace(settings, seeds=settings.seeds // devices)
+    axes = seed_axes(settings)
 
     @functools.partial(jax.jit, static_argnums=2, donate_argnums=1)
     def chunk(body: experience.Body, state: TrainState, iterations: int):
-        return jax.lax.scan(lambda s, _: _iterate(settings, body, s), state, None, iterations)
+        def one_device(body, state):
+            return jax.lax.scan(lambda s, _: _iterate(share, body, s), state, None, iterations)
+
+        return parallel.over_seeds(one_device, devices, (None, axes), (axes, 1))(body, state)
 
     return init, chunk
+
+
+def place(settings: BabbleSettings, state: TrainState, devices: int) -> TrainState:
+    """`state` laid out over so many devices."""
+    return parallel.place(state, devices, seed_axes(settings))
+
+
+def seed_axes(settings: BabbleSettings) -> TrainState:
+    """Where each part of a TrainState has its seeds; None where it has none."""
+    parts = dict.fromkeys((field.name for field in dataclasses.fields(TrainState)), 0)
+    buffer = replay.ReplayBuffer(1, 1, None, None, settings.worlds)
+    return TrainState(**parts | {"buffer": buffer, "iteration": None})
 
 
 def make_settle(settings: BabbleSettings) -> Callable[[TrainState], TrainState]:

@@ -1,0 +1,64 @@
+"""Seeds spread over the local devices: each holds and learns its own, and none waits for another.
+
+A function of whole seeds becomes one program a device (`jax.shard_map`): there is nothing to send,
+and a seed's bits are those of one device alone.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+SEEDS = "seeds"
+
+
+def devices_for(seeds: int) -> int:
+    """How many of the local devices `seeds` seeds are spread over: the most that divides them."""
+    return max(n for n in range(1, min(seeds, jax.local_device_count()) + 1) if seeds % n == 0)
+
+
+def mesh_of(devices: int) -> Mesh:
+    """The first so many local devices."""
+    return Mesh(np.array(jax.local_devices()[:devices]), (SEEDS,))
+
+
+def over_seeds(one_device: Callable, devices: int, in_axes: Any, out_axes: Any) -> Callable:
+    """`one_device`, made for a device's share of the seeds, over all of them.
+
+    `in_axes`, one entry an argument, and `out_axes` say where seeds are: an axis, None for what all
+    devices hold alike, or a tree of these (a prefix of the argument's).
+    """
+    if devices == 1:
+        return one_device
+    return jax.shard_map(
+        one_device,
+        mesh=mesh_of(devices),
+        in_specs=specs(in_axes),
+        out_specs=specs(out_axes),
+        check_vma=False,
+    )
+
+
+def place(tree: Any, devices: int, axes: Any) -> Any:
+    """`tree` laid out over the devices as `over_seeds` wants it; as it is on one device."""
+    if devices == 1:
+        return tree
+    mesh = mesh_of(devices)
+    shardings = jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs(axes), is_leaf=_is_spec)
+    return jax.device_put(tree, shardings)
+
+
+def specs(axes: Any) -> Any:
+    """The partition of each entry of `axes`."""
+    return jax.tree.map(_spec, axes, is_leaf=lambda x: x is None)
+
+
+def _spec(axis: int | None) -> P:
+    return P() if axis is None else P(*[None] * axis, SEEDS)
+
+
+def _is_spec(x: Any) -> bool:
+    return isinstance(x, P)
