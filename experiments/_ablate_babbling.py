@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import _interactions, _launch
+from experiments import _interactions, _launch, _ranges
 from nsca_jax import objects
 from nsca_jax.evaluation import ablation, transfer
 from nsca_jax.sensors import camera as camera_lib
@@ -37,16 +37,13 @@ def check(config) -> None:
     set_a = objects.load(config.objects_a)
     objects.concatenate([set_a, objects.load(config.objects_b)])
     if len(set_a.names) % config.stages:
-        raise _launch.BadInput(
-            f"config.stages={config.stages} must divide the {len(set_a.names)} objects of "
-            f"{config.objects_a}"
-        )
+        needs = f"a divisor of the {len(set_a.names)} objects of {config.objects_a}"
+        _ranges.refuse("stages", config.stages, needs)
     points = config.interactions / (config.worlds * config.chunk)
     if points < config.stages or points % config.stages:
-        raise _launch.BadInput(
-            f"config.interactions={config.interactions} must be a multiple of config.worlds x "
-            f"config.chunk x config.stages = {config.worlds * config.chunk * config.stages}"
-        )
+        factor = config.worlds * config.chunk * config.stages
+        needs = f"a multiple of {factor}: config.worlds x config.chunk x config.stages"
+        _ranges.refuse("interactions", config.interactions, needs)
     stage = config.interactions // config.stages
     if stage < babbling.FISHER_ROWS:
         raise _launch.BadInput(
@@ -54,10 +51,8 @@ def check(config) -> None:
             "fewer config.stages or more config.interactions"
         )
     if not 0 < config.random_interactions <= stage or config.random_interactions % config.worlds:
-        raise _launch.BadInput(
-            f"config.random_interactions must be a positive multiple of config.worlds="
-            f"{config.worlds}, at most the {stage} of a stage"
-        )
+        needs = f"a multiple of config.worlds={config.worlds}, at most the {stage} of a stage"
+        _ranges.refuse("random_interactions", config.random_interactions, needs)
 
 
 def settings_of(config, seeds: int, condition: str) -> babbling.BabbleSettings:

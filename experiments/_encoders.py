@@ -6,7 +6,7 @@ codes = jax.vmap(eye.apply, (0, None))(params, images)  # [S, N, 256]
 
 import dataclasses
 import json
-import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments._config import BadInput
+from nsca_jax import checkpoint
 from nsca_jax.models import vision
 from nsca_jax.priors import visual
 
@@ -45,14 +46,13 @@ def load_vision(path: str | Path) -> tuple[vision.VisionEncoder, Any]:
     if not Path(path).is_file():
         raise BadInput(f"{path} is no file: the trained eye is made by `{VISION_COMMAND}`.")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        header = json.loads(arrays.pop("header").tobytes())
+        arrays = checkpoint.read_arrays(path)
+        header = checkpoint.read_header(arrays)
         eye = vision.VisionEncoder(
             visual.Innate(**header["innate"]), header["patch"], header["width"], header["code"]
         )
         return eye, tree_of(eye, header["side"], arrays)
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError) as error:
+    except Exception as error:  # whatever a stranger's header claims
         raise BadInput(f"{path} holds no trained eye ({error}): `{VISION_COMMAND}`.") from error
 
 
@@ -63,8 +63,18 @@ def named(tree: Any) -> dict[str, Any]:
 
 
 def tree_of(eye: vision.VisionEncoder, side: int, arrays: dict[str, Any]) -> Any:
-    """Inverse of `named` for the parameters of an eye; KeyError where one is missing."""
+    """Inverse of `named` for the parameters of an eye; ValueError where one does not fit."""
     look = jax.ShapeDtypeStruct((side, side, 4), jnp.uint8)
-    template = jax.eval_shape(eye.init, jax.random.key(0), look)
-    leaves = [jnp.asarray(arrays[name]) for name in named(template)]
+    return fill(jax.eval_shape(eye.init, jax.random.key(0), look), arrays)
+
+
+def fill(template: Any, arrays: Mapping[str, Any]) -> Any:
+    """The template's tree with the arrays [S, ...] of those names; ValueError where one misfits."""
+    wanted = named(template)
+    seeds = {np.shape(arrays[name])[:1] for name in wanted if name in arrays}
+    for name, leaf in wanted.items():
+        shape = np.shape(arrays[name]) if name in arrays else None
+        if shape is None or shape[1:] != leaf.shape or len(seeds) != 1:
+            raise ValueError(f"{name} is {shape or 'absent'} and must be (seeds, *{leaf.shape})")
+    leaves = [jnp.asarray(arrays[name]) for name in wanted]
     return jax.tree.unflatten(jax.tree.structure(template), leaves)

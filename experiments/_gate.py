@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from experiments import _run
 from experiments._config import BadInput
-from nsca_jax.reports import results
 
 MODES = ("strict", "report")
 PASSED = "gate passed"
@@ -29,7 +29,7 @@ def ask(mode: str, folder: Path) -> str:
         raise BadInput(
             f"{path} does not exist: run python -m experiments.validate --workdir={folder} first."
         )
-    failed = failures(results.read(path))
+    failed = failures(_run.read_result(path))
     if not failed:
         return PASSED
     names = ", ".join(failed)

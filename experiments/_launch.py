@@ -59,6 +59,8 @@ def _launch(name: str, main: Main, check, steering: Sequence[str]) -> int:
         check_disk(command.workdir, config.get("disk_gb", 0))
     except (BadInput, ValueError) as error:
         return _tell(error, 2)
+    except OSError as error:
+        return _tell(f"{error.filename or command.workdir}: {error.strerror}.", 2)
     except Finished as done:
         print(done)
         return 0 if done.passed else 1

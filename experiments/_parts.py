@@ -1,8 +1,13 @@
 """Parts of an experiment that are kept as they are done."""
 
+import math
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+
+from experiments._config import BadInput
+from nsca_jax import checkpoint
 
 
 def once(run, name: str, compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -10,8 +15,15 @@ def once(run, name: str, compute: Callable[[], dict[str, np.ndarray]]) -> dict[s
     done = run.workdir / "parts" / f"{name}.npz"
     if not done.exists():
         run.write_arrays(done, compute())
-    with np.load(done) as stored:
-        return dict(stored)
+    return load(done)
+
+
+def load(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a part that is done; raises BadInput where its file is damaged."""
+    try:
+        return checkpoint.read_arrays(path, math.inf)  # the run's own
+    except checkpoint.CheckpointError as error:
+        raise BadInput(f"{error}: delete it, and it is made again.") from error
 
 
 def every(run, parts: dict[str, Callable[[], dict[str, np.ndarray]]]) -> dict[str, dict]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import config_dict
 
-from experiments import _children, _config, _run
+from experiments import _children, _config, _ranges, _run
 from nsca_jax.reports import results
 
 GIVEN = "given.json"  # in a phase's folder: the gate's verdict, digests of the weights it was given
@@ -138,12 +138,12 @@ def command(config, phase: Phase, workdir: Path) -> list[str]:
 
 def wanted(config, phase: Phase, workdir: Path) -> dict[str, Any]:
     """The config that the phase will have, resolved; raises BadInput where it cannot be."""
-    resolved = _config.load(source(config, phase))
-    for text in fields(config, phase, workdir):
-        name, is_set, value = text.partition("=")
-        if not is_set:
-            raise _config.BadInput(f"config.{phase.name}.fields: {text!r} must be NAME=VALUE.")
-        _config.override(resolved, name, value)
+    try:
+        resolved = _config.load(source(config, phase))
+        _config.override_all(resolved, fields(config, phase, workdir))
+        _ranges.check(resolved)
+    except _config.BadInput as error:
+        raise _config.BadInput(f"config.{phase.name}: {error}") from error
     return _run.identity(resolved.to_dict())
 
 
@@ -160,7 +160,7 @@ def look(config, phase: Phase, workdir: Path) -> Status:
     path = folder / "result.json"
     if not path.exists():
         return Status("begun", identity, None)
-    result = results.read(path)
+    result = _run.read_result(path)
     return Status("done" if result["passed"] else "failed criteria", identity, result)
 
 
@@ -180,7 +180,7 @@ def give(phase: Phase, workdir: Path, gate: str) -> None:
 def mark(phase: Phase, workdir: Path, gate: str) -> None:
     """Marks a finished phase's result with the gate's verdict, where it bore another."""
     path = workdir / phase.name / "result.json"
-    result = results.read(path)
+    result = _run.read_result(path)
     if gate and result.get("gate") != gate:
         give(phase, workdir, gate)
         results.write(path, {**result, "gate": gate})

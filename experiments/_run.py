@@ -9,6 +9,7 @@ given.json    in a phase of full training: the gate's verdict, which its result 
 
 import fcntl
 import json
+import math
 import os
 import shutil
 import signal
@@ -61,7 +62,7 @@ class Run:
         self._saved = ""
         self._lock = _lock(workdir)
         self._claim()
-        self._resume = read_json(workdir / "resume.json") or {"wall_s": 0.0, "metrics_bytes": {}}
+        self._resume = _read_resume(workdir / "resume.json")
         self._cut_metrics(max(self._resume["metrics_bytes"].values(), default=0))
         self._started = time.monotonic()
 
@@ -175,8 +176,12 @@ class Run:
                 f"{self.workdir} holds a run of another config: {differences(stored, self.config)}"
                 "; give another --workdir, or delete it."
             )
-        done = read_json(self.workdir / "result.json")
-        if done is not None and not self._steered and done.get("config_hash") == self.config_hash:
+        read_json(self.workdir / "given.json")  # now, and not once all is done
+        path = self.workdir / "result.json"
+        if self._steered or not path.exists():
+            return
+        done = read_result(path)
+        if done["config_hash"] == self.config_hash:
             raise Finished(
                 f"{self.workdir} is finished ({'passed' if done['passed'] else 'not passed'}): "
                 "delete it or give another --workdir to run again.",
@@ -264,14 +269,37 @@ def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     return out
 
 
-def read_json(path: Path) -> Any | None:
-    """What a JSON file holds, None where there is none; raises BadInput where it is damaged."""
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object that a JSON file holds, None where there is none; raises BadInput where not."""
     if not path.exists():
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError(f"it holds a {type(found).__name__}")
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{path} is damaged ({error}): delete it, or the whole folder.") from error
+    return found
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """A validated result; raises BadInput where the file holds none."""
+    try:
+        return results.read(path)
+    except ValueError as error:
+        raise BadInput(f"{error}: delete it to have it made again.") from error
+
+
+def _read_resume(path: Path) -> dict[str, Any]:
+    """resume.json, or that of a run which has not begun; raises BadInput where it is damaged."""
+    found = read_json(path)
+    if found is None:
+        return {"wall_s": 0.0, "metrics_bytes": {}}
+    lengths = found.get("metrics_bytes")
+    numbers = [found.get("wall_s"), *(lengths.values() if isinstance(lengths, dict) else [None])]
+    if not all(isinstance(n, int | float) and 0 <= n < math.inf for n in numbers):
+        raise BadInput(f"{path} is damaged (it holds no lengths): delete it, or the whole folder.")
+    return found
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -3,16 +3,14 @@
 # flax dataclasses have `replace`, though not to pyright.
 # pyright: reportAttributeAccessIssue=false
 
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import yaml
 
-from experiments import _launch
-from nsca_jax import objects, types
+from experiments import _launch, _ranges
+from nsca_jax import documents, objects, types
 from nsca_jax.sensors import camera as camera_lib
 from nsca_jax.sensors import sound
 from nsca_jax.training import experience, recording
@@ -34,6 +32,24 @@ def load(config) -> tuple[objects.ObjectSet, objects.ObjectSet]:
         return objects.load(config.objects_a), objects.load(config.objects_b)
     except objects.ObjectError as error:
         raise _launch.BadInput(str(error)) from error
+
+
+def check(config) -> None:
+    """Refuses sizes and sets that cannot be learnt from; raises BadInput."""
+    for name, least in {"interactions_a": 160, "interactions_b": 160, "batch": 8}.items():
+        if config[name] < least:
+            _ranges.refuse(name, config[name], f"{least} or more")
+    if config.share < 0.1:
+        _ranges.refuse("share", config.share, "from 0.1 to 1")
+    for things in load(config):
+        truth(things, config.materials)
+
+
+def refuse_too_few(name: str, params, config) -> None:
+    """Raises BadInput where the weights in a field are of fewer seeds than the run has."""
+    if (stored := len(jax.tree.leaves(params)[0])) < config.seeds:
+        needs = f"of config.seeds={config.seeds} seeds or more, and holds {stored}"
+        _ranges.refuse(name, config[name], needs)
 
 
 def truth(things: objects.ObjectSet, path: str) -> Truth:
@@ -81,11 +97,9 @@ def draw(seed: int, n: int, share: float) -> tuple[np.ndarray, np.ndarray]:
 def _materials(path: str) -> dict[str, str]:
     """{thing: material} from a file of lists, one a material."""
     try:
-        document = yaml.safe_load(Path(path).read_bytes())
-    except (OSError, yaml.YAMLError) as error:
-        raise _launch.BadInput(
-            f"{path}: cannot be read ({' '.join(str(error).split())})."
-        ) from error
+        document = documents.read(path)
+    except documents.DocumentError as error:
+        raise _launch.BadInput(f"{path}: {error}.") from error
     if not isinstance(document, dict) or not all(isinstance(v, list) for v in document.values()):
         raise _launch.BadInput(f"{path}: needs one list of names a material.")
     return {str(name): str(kind) for kind, names in document.items() for name in names}

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments import _children, _launch
+from experiments import _children, _launch, _run
 from nsca_jax.reports import html, results
 
 Commands = Mapping[str, Sequence[str]]  # by the name of the part, which is its folder's too
@@ -49,7 +49,7 @@ def read(run, name: str) -> dict[str, Any]:
     A part that claims nothing has not held either.
     """
     path = run.workdir / name / "result.json"
-    if path.exists() and (result := results.read(path))["criteria"]:
+    if path.exists() and (result := _run.read_result(path))["criteria"]:
         return result
     claim = f"{name} ran to its end (see {name}.log; to try again, delete this run's result.json)"
     return run.result([results.criterion("finished", claim, [0], 1, ">=")], [0])

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import _launch
+from experiments import _launch, _ranges
 from nsca_jax import objects, types
 from nsca_jax.models import vision
 from nsca_jax.sensors import camera as camera_lib
@@ -41,26 +41,21 @@ def check(config) -> None:
     """Refuses films that cannot be had, in one sentence each."""
     for path in (config.objects_a, config.objects_b):
         objects.load(path)
-    if config.learnt < 1 or config.learnt + FILMS_LABELLED > config.films:
-        raise _launch.BadInput(
-            f"config.films must be config.learnt and {FILMS_LABELLED} more, which labels are for"
-        )
-    if not config.labelled or min(config.labelled) < 10:
-        raise _launch.BadInput("config.labelled: numbers of frames, 10 or more each")
-    if max(config.labelled) > MOST_LABELLED:
-        raise _launch.BadInput(f"config.labelled: at most {MOST_LABELLED} frames")
-    if config.data not in ("babbling", *VIDEO):
-        raise _launch.BadInput(f"config.data must be babbling, {' or '.join(VIDEO)}")
-    if config.data in VIDEO and not Path(config.data_dir).is_dir():
-        raise _launch.BadInput(
-            f"config.data_dir={config.data_dir} is no folder: {config.data} is expected there"
-        )
-    if not (0 <= config.broken <= 1 and 0 <= config.missing <= 1):
-        raise _launch.BadInput("config.broken and config.missing are shares, from 0 to 1")
+    if config.learnt + FILMS_LABELLED > config.films:
+        needs = f"config.learnt={config.learnt} and {FILMS_LABELLED} more, which labels are for"
+        _ranges.refuse("films", config.films, needs)
+    if min(config.labelled) < 10 or max(config.labelled) > MOST_LABELLED:
+        _ranges.refuse("labelled", config.labelled, f"from 10 to {MOST_LABELLED} frames each")
+    _ranges.one_of(config, "data", ("babbling", *VIDEO))
+    if config.data in VIDEO and not (config.data_dir and Path(config.data_dir).is_dir()):
+        needs = f"the folder of {config.data}, and is no folder"
+        _ranges.refuse("data_dir", config.data_dir, needs)
     if config.data in VIDEO and importlib.util.find_spec("av") is None:
         raise _launch.BadInput(
             f"config.data={config.data} is read with PyAV: pip install 'nsca_jax[video]'"
         )
+    if config.data in VIDEO:
+        _open_video(config)
 
 
 def record(config, run) -> dict[str, np.ndarray]:
@@ -200,22 +195,27 @@ def _look(config, eye, image_FxHxWx4: np.ndarray) -> learning.Looks:
     return look(image_FxHxWx4)
 
 
-def _from_video(config, run, eye, span: int, chunk: int):
-    """A chunk's own clips. Real video has no depth: its channel says "far" everywhere."""
+def _open_video(config):
+    """The clips of real video; raises BadInput where they are not there as distributed."""
     from nsca_jax.data import video  # PyAV is needed for real video alone
 
+    tolerance = video.Tolerance(config.broken, config.missing)
+    settings = video.Settings(
+        config.frames, height=config.side, width=config.side, tolerance=tolerance
+    )
     try:
-        dataset = video.open_dataset(
-            config.data,
-            config.data_dir,
-            video.Settings(
-                config.frames,
-                height=config.side,
-                width=config.side,
-                tolerance=video.Tolerance(config.broken, config.missing),
-            ),
-        )
-        stream = dataset.batches(config.clips, seed=config.seed + chunk)
+        return video.open_dataset(config.data, config.data_dir, settings)
+    except video.DataError as error:
+        raise _launch.BadInput(f"config.data_dir: {error}") from error
+
+
+def _from_video(config, run, eye, span: int, chunk: int):
+    """A chunk's own clips. Real video has no depth: its channel says "far" everywhere."""
+    from nsca_jax.data import video
+
+    dataset = _open_video(config)
+    stream = dataset.batches(config.clips, seed=config.seed + chunk)
+    try:
         clips = next(stream)["frames"]
     except video.DataError as error:
         raise _launch.BadInput(str(error)) from error

@@ -8,7 +8,6 @@ states = training.fusion.states(modules, of_seed, film)  # [N, T + 1, 512]
 
 import dataclasses
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import numpy as np
 
 from experiments import _encoders
 from experiments._config import BadInput
-from nsca_jax import types
+from nsca_jax import checkpoint, types
 from nsca_jax.models import audio, vision
 from nsca_jax.priors import visual
 from nsca_jax.training import fusion
@@ -89,10 +88,8 @@ def _load(path: str | Path, what: str, command: str, build: Callable[[dict], Any
     if not Path(path).is_file():
         raise BadInput(f"{path} is no file: a trained {what} is made by `{command}`.")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        made, template = build(json.loads(arrays.pop("header").tobytes()))
-        leaves = [jnp.asarray(arrays[name]) for name in _encoders.named(template)]
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError) as error:
+        arrays = checkpoint.read_arrays(path)
+        made, template = build(checkpoint.read_header(arrays))
+        return made, _encoders.fill(template, arrays)
+    except Exception as error:  # whatever a stranger's header claims
         raise BadInput(f"{path} holds no trained {what} ({error}): `{command}`.") from error
-    return made, jax.tree.unflatten(jax.tree.structure(template), leaves)

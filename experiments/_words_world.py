@@ -3,17 +3,15 @@
 # flax dataclasses have `replace`, though not to pyright.
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import yaml
 from flax import traverse_util
 
 from experiments import _launch
-from nsca_jax import objects, types
+from nsca_jax import documents, objects, types
 from nsca_jax.evaluation import transfer
 from nsca_jax.sensors import camera as camera_lib
 from nsca_jax.training import experience, words
@@ -41,12 +39,11 @@ class Things(NamedTuple):
 def read_lexicon(config) -> speaker.Lexicon:
     """What the speaker says; raises BadInput."""
     try:
-        return speaker.lexicon(yaml.safe_load(Path(config.speaker).read_text(encoding="utf-8")))
-    except OSError as error:
-        raise _launch.BadInput(f"{config.speaker} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())
-        raise _launch.BadInput(f"{config.speaker} is no lexicon: {reason}") from error
+        return speaker.lexicon(documents.read(config.speaker))
+    except documents.DocumentError as error:
+        raise _launch.BadInput(f"{config.speaker}: {error}.") from error
+    except ValueError as error:
+        raise _launch.BadInput(f"{config.speaker} is no lexicon: {error}.") from error
 
 
 def gather(config) -> Things:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from ml_collections import config_dict
 
-from experiments import _ablate_babbling, _ablate_report, _jobs, _launch, _parts
+from experiments import _ablate_babbling, _ablate_report, _jobs, _launch, _parts, _ranges
 from experiments._ablate_facts import Facts
 from nsca_jax import checkpoint
 from nsca_jax.evaluation import ablation
@@ -28,34 +28,16 @@ WIDENING = ("seeds", "block", "conditions", *STEERING)  # what no job's outcome 
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    for name in ("seeds", "block", "at_once", "minutes", "worlds", "chunk", "stages", "held_out"):
-        if config[name] < 1:
-            raise _launch.BadInput(f"config.{name} must be 1 or more")
-    if config.recorded < 0:
-        raise _launch.BadInput("config.recorded must be 0, for none, or more")
-    if config.launcher not in _jobs.LAUNCHERS:
-        raise _launch.BadInput(
-            f"config.launcher={config.launcher} is not one of {', '.join(_jobs.LAUNCHERS)}"
-        )
-    for field in ("conditions", "tasks"):
-        if not config[field] or len(set(config[field])) < len(config[field]):
-            raise _launch.BadInput(f"config.{field} must name one or more, each once")
-    known = [task for world in WORLDS.values() for task in world.TASKS]
-    for task in config.tasks:
-        if task not in known:
-            raise _launch.BadInput(f"config.tasks: {task!r} is not one of {', '.join(known)}")
+    _ranges.check(config)
+    _ranges.one_of(config, "launcher", _jobs.LAUNCHERS)
+    _ranges.some_of(config, "tasks", [task for world in WORLDS.values() for task in world.TASKS])
     for needed in (ablation.FULL, ablation.SHAM):
         if needed not in config.conditions:
             raise _launch.BadInput(
                 f"config.conditions must hold {needed!r}, which the others are compared with"
             )
-    for name, world in worlds_of(config).items():
-        for condition in config.conditions:
-            if condition not in world.CONDITIONS:
-                raise _launch.BadInput(
-                    f"config.conditions: {condition!r} has no mechanism to switch off in {name}; "
-                    f"there are {', '.join(world.CONDITIONS)}"
-                )
+    for world in worlds_of(config).values():
+        _ranges.some_of(config, "conditions", world.CONDITIONS)
         world.check(config)
 
 
@@ -99,11 +81,7 @@ class Block:
 
 def read_parts(folder: Path, names) -> dict[str, dict[str, np.ndarray]]:
     """Finished parts of a run, arrays by name."""
-    out = {}
-    for name in names:
-        with np.load(folder / "parts" / f"{name}.npz") as stored:
-            out[name] = dict(stored)
-    return out
+    return {name: _parts.load(folder / "parts" / f"{name}.npz") for name in names}
 
 
 def blocks(config, world: str, folder: Path) -> list[Block]:
@@ -125,8 +103,8 @@ def merge(jobs: list[Block], condition: str, blank: dict[str, np.ndarray]) -> di
     for job in (job for job in jobs if job.condition == condition):
         record = {k: np.stack([v] * len(job.numbers)) for k, v in blank.items()}
         if job.path.exists():
-            with np.load(job.path) as stored:
-                record |= {k: np.asarray(stored[k], np.float64) for k in stored if k in blank}
+            stored = _parts.load(job.path)
+            record |= {k: np.asarray(stored[k], np.float64) for k in stored if k in blank}
         parts.append(record)
     return {k: np.concatenate([part[k] for part in parts]) for k in blank}
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from experiments import _adversarial_report, _launch, _parts
+from experiments import _adversarial_report, _launch, _parts, _ranges
 from nsca_jax import objects, types
 from nsca_jax.evaluation import poison, transfer
 from nsca_jax.grounding import table as table_lib
@@ -53,13 +53,12 @@ class Stage(NamedTuple):
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    for field in ("seeds", "interactions", "training", "calibration", "test", "steps", "members"):
-        if config[field] < 1:
-            raise _launch.BadInput(f"config.{field}={config[field]} must be 1 or more")
+    _ranges.check(config)
     if not 0 < config.refusal_rate <= 0.05:
-        raise _launch.BadInput("config.refusal_rate must be above 0 and at most 0.05")
+        _ranges.refuse("refusal_rate", config.refusal_rate, "above 0 and at most 0.05")
     if config.test % 2 == 0:
-        raise _launch.BadInput("config.test must be odd, so that a median of answers is an answer")
+        _ranges.refuse("test", config.test, "odd, so that a median of answers is an answer")
+    objects.concatenate([objects.load(config.objects_a), objects.load(config.objects_b)])
 
 
 def settings_of(config) -> readout.ReadOutSettings:

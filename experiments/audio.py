@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import _audio_report, _encoders, _launch, _parts, _senses, _weights
+from experiments import _audio_report, _encoders, _launch, _parts, _ranges, _senses, _weights
 from nsca_jax.evaluation import probes
 from nsca_jax.training import audio
 
@@ -23,22 +23,10 @@ COLOURS = slice(9, 11)  # of the innate code: red-green and blue-yellow
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    for name in ("seeds", "steps", "width"):
-        if config[name] < 1:
-            raise _launch.BadInput(f"config.{name} must be 1 or more")
-    for name in ("interactions_a", "interactions_b"):
-        if config[name] < 160:
-            raise _launch.BadInput(f"config.{name} must be 160 or more: each thing is met often")
-    if not 0.1 <= config.share <= 1.0:
-        raise _launch.BadInput("config.share must be in [0.1, 1]")
-    if config.batch < 8:
-        raise _launch.BadInput("config.batch must be 8 or more, for views to differ")
-    for things in _senses.load(config):
-        _senses.truth(things, config.materials)
+    _ranges.check(config)
+    _senses.check(config)
     if config.vision:
-        _, params = _encoders.load_vision(config.vision)
-        if (stored := len(jax.tree.leaves(params)[0])) < config.seeds:
-            raise _launch.BadInput(f"config.vision holds {stored} seeds, config.seeds is larger")
+        _senses.refuse_too_few("vision", _encoders.load_vision(config.vision)[1], config)
 
 
 def settings_of(config) -> audio.Settings:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import _babble_claims, _babble_report, _launch
+from experiments import _babble_claims, _babble_report, _launch, _parts, _ranges
 from nsca_jax import checkpoint, objects, types
 from nsca_jax.evaluation import babbling_claims as claims_lib
 from nsca_jax.evaluation import monitors, transfer
@@ -60,35 +60,36 @@ def total_iterations(config) -> int:
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
+    _ranges.check(config)
+    _ranges.some_of(config, "arms", ARMS)
     if "competence" not in config.arms:
-        raise _launch.BadInput("config.arms must hold 'competence', the arm that is judged")
-    for arm in config.arms:
-        if arm not in ARMS:
-            raise _launch.BadInput(f"config.arms: {arm!r} is not one of {', '.join(ARMS)}")
+        _ranges.refuse("arms", config.arms, "one that holds competence, the arm that is judged")
     for field in ("random_interactions", "competence_interactions"):
-        value = config[field]
-        if value < config.worlds or value % config.worlds:
-            raise _launch.BadInput(
-                f"config.{field}={value} must be a positive multiple of config.worlds="
-                f"{config.worlds}, the interactions of one iteration"
-            )
-    for sense, std in config.sensor_noise.items():
-        if not 0 <= std < float("inf"):
-            raise _launch.BadInput(
-                f"config.sensor_noise.{sense}={std} must be finite and 0 or more"
-            )
+        if config[field] % config.worlds:
+            needs = f"a multiple of config.worlds={config.worlds}, those of one iteration"
+            _ranges.refuse(field, config[field], needs)
     if total_iterations(config) % config.chunk:
-        raise _launch.BadInput(
-            f"config.chunk={config.chunk} must divide the run's {total_iterations(config)} "
-            "iterations, or the last chunk is compiled apart"
-        )
+        needs = f"a divisor of the run's {total_iterations(config)} iterations"
+        _ranges.refuse("chunk", config.chunk, needs)
+    if config.curiosity.warmup > config.curiosity.window:
+        needs = f"at most config.curiosity.window={config.curiosity.window}"
+        _ranges.refuse("curiosity.warmup", config.curiosity.warmup, needs)
+    load_sets(config)
+
+
+def load_sets(config) -> tuple[objects.ObjectSet, objects.ObjectSet, objects.ObjectSet]:
+    """Set A, Set B, and both with the distractor between them; raises ObjectError."""
+    set_a, set_b = objects.load(config.objects_a), objects.load(config.objects_b)
+    radio = [objects.load(config.distractor_object)] if config.distractor else []
+    if radio and len(radio[0].names) != 1:
+        needs = f"a file of one object, and holds {len(radio[0].names)}"
+        _ranges.refuse("distractor_object", config.distractor_object, needs)
+    return set_a, set_b, objects.concatenate([set_a, *radio, set_b])
 
 
 def make_stage(config) -> Stage:
     """Load the object sets and roll out the held-out interactions."""
-    set_a, set_b = objects.load(config.objects_a), objects.load(config.objects_b)
-    radio = [objects.load(config.distractor_object)] if config.distractor else []
-    everything = objects.concatenate([set_a, *radio, set_b])
+    set_a, set_b, everything = load_sets(config)
     known = len(set_a.names) + int(config.distractor)
     body = experience.make_body(everything.properties, known - 1 if config.distractor else -1)
     camera = camera_lib.Camera(width=config.image_size, height=config.image_size)
@@ -141,8 +142,7 @@ def run_arm(config, run, arm: str, stage: Stage, number: int) -> dict:
     """Train one arm to its end, or resume it, or read what a finished one left behind."""
     done = run.workdir / "arms" / f"{arm}.npz"
     if done.exists():
-        with np.load(done) as stored:
-            return dict(stored)
+        return _parts.load(done)
     settings = settings_of(config, arm, stage.known)
     devices = parallel.devices_for(config.seeds)
     init, chunk = babbling.make_train(settings, devices)

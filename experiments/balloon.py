@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from experiments import _balloon_report, _launch, _parts
+from experiments import _balloon_report, _launch, _parts, _ranges
 from experiments import _balloon_tasks as tasks
 from nsca_jax.evaluation import monitors
 from nsca_jax.models import adaptive
@@ -28,13 +28,17 @@ ARMS = {  # throws: name -> (has a prior, its gravity)
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    for name in ("seeds", "steps", "batch", "throw_steps"):
-        if config[name] < 1:
-            raise _launch.BadInput(f"config.{name} must be 1 or more")
+    _ranges.check(config)
     if config.grid < 3 or config.grid % 2 == 0:
-        raise _launch.BadInput("config.grid must be an odd number, 3 or more")
+        _ranges.refuse("grid", config.grid, "an odd number, 3 or more")
     if not {20, 50} < set(config.throws):
-        raise _launch.BadInput("config.throws must have 20 and 50, which the claims are about")
+        _ranges.refuse("throws", config.throws, "one that holds 20, 50 and more")
+    for arm, chosen in config.chosen.items():
+        if missing := [n for n in config.throws if f"n{n}" not in chosen and not config.tune]:
+            raise _launch.BadInput(
+                f"config.throws: nothing is chosen for {missing[0]} throws (config.chosen.{arm})."
+            )
+    _ranges.pairs(config, "chosen")
 
 
 def courses(config) -> dict[str, tuple[float, float, trust.Pace]]:

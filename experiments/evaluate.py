@@ -6,32 +6,28 @@ it. The ablation is a command of its own, experiments.ablate. Presets: laptop, q
 paper (the plan's numbers).
 """
 
+import importlib
 import shlex
 from pathlib import Path
 
 from ml_collections import config_dict
 
-from experiments import _children, _config, _launch, _suite
+from experiments import _children, _config, _launch, _ranges, _suite
 from nsca_jax.reports import html
 
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    if config.at_once < 1:
-        raise _launch.BadInput("config.at_once must be 1 or more")
+    _ranges.check(config)
     known = [name for name in config if isinstance(config[name], config_dict.ConfigDict)]
-    if not config.benchmarks or len(set(config.benchmarks)) < len(config.benchmarks):
-        raise _launch.BadInput("config.benchmarks must name one benchmark or more, each once")
+    _ranges.some_of(config, "benchmarks", sorted(known))
     for name in config.benchmarks:
-        if name not in known:
-            raise _launch.BadInput(
-                f"config.benchmarks: {name!r} is not one of {', '.join(sorted(known))}"
-            )
-        one = _config.load(source(config, name))
-        for field in fields(config, name):
-            if "=" not in field:
-                raise _launch.BadInput(f"config.{name}.fields: {field!r} is not NAME=VALUE")
-            _config.override(one, *field.split("=", 1))
+        try:
+            one = _config.load(source(config, name))
+            _config.override_all(one, fields(config, name))
+            importlib.import_module(f"experiments.{name}").check(one)
+        except (_launch.BadInput, ValueError) as error:
+            raise _launch.BadInput(f"config.{name}: {error}") from error
 
 
 def main(config, run) -> dict:

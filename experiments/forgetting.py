@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import _forgetting_report, _launch
+from experiments import _forgetting_report, _launch, _parts, _ranges
 from nsca_jax.continual import arms
 from nsca_jax.data import digits
 from nsca_jax.evaluation import forgetting
@@ -34,13 +34,15 @@ TIE = 0.5  # points of average accuracy: less than seeds differ by
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    if config.seeds < 1 or config.steps < 1:
-        raise _launch.BadInput("config.seeds and config.steps must be 1 or more")
-    for name, methods in config.methods.items():
-        for method in methods:
-            if method != "ewc_stiff" and method not in arms.NAMES:
-                known = ", ".join((*arms.NAMES, "ewc_stiff"))
-                raise _launch.BadInput(f"config.methods.{name}: {method!r} is not one of {known}")
+    _ranges.check(config)
+    for name in config.methods:
+        _ranges.some_of(config, f"methods.{name}", (*arms.NAMES, "ewc_stiff"), none=True)
+        group = name.removesuffix("_ten")
+        for method in (method.removesuffix("_stiff") for method in config.methods[name]):
+            if method in config.unit and method not in config.strength[group]:
+                raise _launch.BadInput(
+                    f"--config.methods.{name}: config.strength.{group} says nothing of {method}."
+                )
 
 
 @functools.cache
@@ -167,8 +169,7 @@ def _once(run, name: str, method: str, compute: Callable[[], np.ndarray]) -> np.
     done = run.workdir / "arms" / f"{name}-{method}.npz"
     if not done.exists():
         run.write_arrays(done, {"matrix": compute()})
-    with np.load(done) as stored:
-        return stored["matrix"]
+    return _parts.load(done)["matrix"]
 
 
 def _keys(config, rows: int) -> jax.Array:

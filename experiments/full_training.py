@@ -9,8 +9,9 @@ Presets: laptop (under an hour on two cores), quick (for CI), paper (the plan's 
 import shutil
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
-from experiments import _children, _full_training_report, _gate, _launch, _phases, _run
+from experiments import _children, _full_training_report, _gate, _launch, _phases, _ranges, _run
 from experiments._phases import Phase, Status
 from nsca_jax.reports import results
 
@@ -25,12 +26,13 @@ class Stopped(Exception):
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    if config.gate not in _gate.MODES:
-        allowed = ", ".join(_gate.MODES)
-        raise _launch.BadInput(f"config.gate={config.gate}: it must be one of {allowed}")
+    _ranges.check(config)
+    _ranges.one_of(config, "gate", _gate.MODES)
     last = max(phase.number for phase in _phases.PHASES)
-    if not 0 <= config.start_phase <= last:
-        raise _launch.BadInput(f"config.start_phase={config.start_phase} must be from 0 to {last}")
+    if config.start_phase > last:
+        _ranges.refuse("start_phase", config.start_phase, f"from 0 to {last}")
+    for phase in _phases.PHASES:
+        _phases.wanted(config, phase, Path())
 
 
 def main(config, run) -> dict:

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import _encoders, _fusion_report, _launch, _parts, _senses, _weights
+from experiments import _encoders, _fusion_report, _launch, _parts, _ranges, _senses, _weights
 from nsca_jax.evaluation import probes
 from nsca_jax.models import vision
 from nsca_jax.models.fusion import SENSES
@@ -30,28 +30,14 @@ BLOCK = 260  # frames at a time for the innate filters
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    for name in ("seeds", "steps", "width", "window"):
-        if config[name] < 1:
-            raise _launch.BadInput(f"config.{name} must be 1 or more")
-    for name in ("interactions_a", "interactions_b"):
-        if config[name] < 160:
-            raise _launch.BadInput(f"config.{name} must be 160 or more: each thing is met often")
-    if not 0.1 <= config.share <= 1.0:
-        raise _launch.BadInput("config.share must be in [0.1, 1]")
-    if not 0.0 < config.dropout < 1.0:
-        raise _launch.BadInput("config.dropout must be in (0, 1)")
-    if config.batch < 8:
-        raise _launch.BadInput("config.batch must be 8 or more")
-    for things in _senses.load(config):
-        _senses.truth(things, config.materials)
+    _ranges.check(config)
+    _senses.check(config)
+    if config.dropout == 0.0:
+        _ranges.refuse("dropout", config.dropout, "above 0 and below 1")
     loaders = {"vision": _encoders.load_vision, "audio": _weights.load_audio}
     for name, load in loaders.items():
         if config[name]:
-            stored = len(jax.tree.leaves(load(config[name])[1])[0])
-            if stored < config.seeds:
-                raise _launch.BadInput(
-                    f"config.{name} holds {stored} seeds, config.seeds is larger"
-                )
+            _senses.refuse_too_few(name, load(config[name])[1], config)
 
 
 def settings_of(config, dropout: float) -> fusion.Settings:

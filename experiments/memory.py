@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import _interactions, _launch, _memory_report, _parts
+from experiments import _interactions, _launch, _memory_report, _parts, _ranges
 from nsca_jax import objects, types
 from nsca_jax.evaluation import memory as judge
 from nsca_jax.evaluation import transfer
@@ -40,22 +40,13 @@ class Pools(NamedTuple):
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    positive = {name: config[name] for name in ("seeds", "pool", "held_out")}
-    positive |= {f"learner.{name}": config.learner[name] for name in ("members", "updates")}
-    positive |= {f"memory.{name}": config.memory[name] for name in ("episodes", "prototypes")}
-    for name, value in positive.items():
-        if value < 1:
-            raise _launch.BadInput(f"config.{name} must be 1 or more")
+    _ranges.check(config)
     block, rows = consolidation.Settings().block, consolidation.Settings().fisher_rows
     if config.interactions < rows or config.interactions % block:
-        raise _launch.BadInput(
-            f"config.interactions must be a multiple of {block}, at least {rows}"
-        )
-    for share in ("replayed", "recency"):
-        if not 0 <= config.memory[share] <= 1:
-            raise _launch.BadInput(f"config.memory.{share} must be in [0, 1]")
+        needs = f"a multiple of {block}, at least {rows}"
+        _ranges.refuse("interactions", config.interactions, needs)
     if len(config.objects) < 2:
-        raise _launch.BadInput("config.objects must name two files or more, met one after another")
+        _ranges.refuse("objects", config.objects, "two files or more, met one after another")
     sets = [objects.load(path) for path in config.objects]
     objects.concatenate(sets)  # no thing may be in two
     for path, held in zip(config.objects, sets, strict=True):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import _launch, _parts
+from experiments import _launch, _parts, _ranges
 
 if importlib.util.find_spec("metaworld") is None:
     print("Meta-World is not installed: `make metaworld` installs it.", file=sys.stderr)
@@ -34,27 +34,21 @@ BLIND = 2  # goals a task that random actions are judged on: they reach none, at
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    for name in ("seeds", "judged", "processes", "shown_training"):
-        if config[name] < 1:
-            raise _launch.BadInput(f"config.{name} must be 1 or more")
+    _ranges.check(config)
     shots = tuple(config.shots)
-    if not shots or list(shots) != sorted(set(shots)) or shots[0] < 1:
-        raise _launch.BadInput("config.shots must be whole numbers from 1 on, each larger")
-    if config.main not in shots:
-        raise _launch.BadInput("config.main must be one of config.shots")
+    if list(shots) != sorted(set(shots)):
+        _ranges.refuse("shots", shots, "whole numbers from 1 on, each larger")
+    _ranges.one_of(config, "main", shots)
+    _ranges.one_of(config, "cloning.eye", ("relations", "readings"))
     if shots[-1] >= benchmark.GOALS or config.main + config.judged > benchmark.GOALS:
         raise _launch.BadInput(
             f"config.shots must stay below {benchmark.GOALS}, the goals of a task, and config.main "
             f"with config.judged must be {benchmark.GOALS} at most"
         )
     if config.shown_training > benchmark.GOALS:
-        raise _launch.BadInput(f"config.shown_training must be {benchmark.GOALS} at most")
-    if not 0 <= config.noise <= 1:
-        raise _launch.BadInput("config.noise must be in [0, 1]")
-    for name in ("agent", "cloning", "pretraining"):
-        for field in ("steps", "batch"):
-            if config[name][field] < 1:
-                raise _launch.BadInput(f"config.{name}.{field} must be 1 or more")
+        _ranges.refuse("shown_training", config.shown_training, f"{benchmark.GOALS} at most")
+    if config.noise > 1:
+        _ranges.refuse("noise", config.noise, "from 0 to 1")
 
 
 def main(config, run) -> dict:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import _launch, _noisy_tv_report
+from experiments import _launch, _noisy_tv_report, _parts, _ranges
 from nsca_jax.training import exploring
 from nsca_jax.worlds import rooms
 
@@ -29,22 +29,20 @@ SIGNALS = {  # name -> what differs from the config's default signal
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    if config.seeds < 1:
-        raise _launch.BadInput("config.seeds must be 1 or more")
-    if config.life.steps % config.life.stride or config.life.episodes % 2:
-        raise _launch.BadInput(
-            "config.life.episodes must be even and config.life.steps a multiple of its stride"
-        )
-    if config.life.warmup > config.life.window:
-        raise _launch.BadInput("config.life.warmup must not exceed config.life.window")
-    for signal, worlds in config.signals.items():
+    _ranges.check(config)
+    life = config.life
+    _ranges.one_of(config, "life.signal", SIGNALS)
+    if life.episodes % 2:
+        _ranges.refuse("life.episodes", life.episodes, "even")
+    if life.steps % life.stride:
+        _ranges.refuse("life.steps", life.steps, f"a multiple of config.life.stride={life.stride}")
+    if life.warmup > life.window:
+        _ranges.refuse("life.warmup", life.warmup, f"at most config.life.window={life.window}")
+    for signal in config.signals:
         if signal not in SIGNALS:
             known = ", ".join(SIGNALS)
             raise _launch.BadInput(f"config.signals: {signal!r} is not one of {known}")
-        for world in worlds:
-            if world not in rooms.TV_KINDS:
-                known = ", ".join(rooms.TV_KINDS)
-                raise _launch.BadInput(f"config.signals.{signal}: {world!r} is not one of {known}")
+        _ranges.some_of(config, f"signals.{signal}", rooms.TV_KINDS)
 
 
 def live(config, signal: str, world: str) -> exploring.Diary:
@@ -74,8 +72,7 @@ def judge(config, run) -> dict[str, dict[str, exploring.Diary]]:
         done = run.workdir / "lives" / f"{signal}-{world}.npz"
         if not done.exists():
             run.write_arrays(done, live(config, signal, world)._asdict())
-        with np.load(done) as stored:
-            records[signal][world] = exploring.Diary(**stored)
+        records[signal][world] = exploring.Diary(**_parts.load(done))
         if run.stopping:
             raise run.interrupted()
     run.progress(len(plan), len(plan), "worlds")

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from experiments import _launch, _parts, _physion_report
+from experiments import _launch, _parts, _physion_report, _ranges
 from experiments import _physion_world as world
 from nsca_jax.data import physion
 from nsca_jax.evaluation import physion as judge
@@ -34,21 +34,13 @@ SPLITS = ("dynamics", "readout", "test")
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    for name in ("seeds", "steps", "batch", "width", "oracle", "oracle_tries"):
-        if config[name] < 1:
-            raise _launch.BadInput(f"config.{name} must be 1 or more")
+    _ranges.check(config)
     if config.steps % CHUNK and config.steps > CHUNK:
-        raise _launch.BadInput(f"config.steps must be a multiple of {CHUNK}, or less than that")
-    if not config.learning_rate > 0:
-        raise _launch.BadInput("config.learning_rate must be above 0")
+        _ranges.refuse("steps", config.steps, f"a multiple of {CHUNK}, or less than that")
     for name in SPLITS:
-        if config.data:
-            if config[name] < 0:
-                raise _launch.BadInput(f"config.{name} must be 0, for all trials, or more")
-        elif config[name] < 2 or config[name] % 2:
-            raise _launch.BadInput(
-                f"config.{name} must be an even number, 2 or more, unless config.data is a folder"
-            )
+        if not config.data and (config[name] < 2 or config[name] % 2):
+            needs = "an even number, 2 or more, unless config.data is a folder"
+            _ranges.refuse(name, config[name], needs)
     if config.data:
         for split in SPLITS:
             _open(config, Path(config.data), split)

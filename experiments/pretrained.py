@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from ml_collections import config_dict
 
-from experiments import _launch, babble
-from nsca_jax import checkpoint
+from experiments import _config, _launch, _ranges, babble
+from nsca_jax import checkpoint, loading, objects
 from nsca_jax.evaluation import babbling_claims as claims_lib
 from nsca_jax.evaluation import transfer
 from nsca_jax.models import dynamics
@@ -29,14 +29,26 @@ def read_header(path: str) -> dict:
         raise _launch.BadInput(f"config.weights: {error}") from error
     if header.get("experiment") != "babble":
         raise _launch.BadInput(f"config.weights: {path} was not made by experiments.babble")
+    if not isinstance(header.get("config"), dict):
+        raise _launch.BadInput(f"config.weights: {path} does not say how it was made")
     return header["config"]
 
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    read_header(config.weights)
-    if config.evaluation_interactions < 1:
-        raise _launch.BadInput("config.evaluation_interactions must be 1 or more")
+    _ranges.check(config)
+    trained = read_header(config.weights)
+    objects.concatenate([objects.load(config.objects_a), objects.load(config.objects_b)])
+    wanted = _config.load("configs/babble.py")
+    if lacking := [name for name in wanted if name not in trained and name != "loggers"]:
+        raise _launch.BadInput(
+            f"config.weights: {config.weights} was made by another version: its config lacks "
+            f"{', '.join(lacking)}."
+        )
+    try:
+        loading.load(config.weights)
+    except checkpoint.CheckpointError as error:
+        raise _launch.BadInput(f"config.weights: {error}.") from error
 
 
 def main(config, run) -> dict:

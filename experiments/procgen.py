@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import _launch, _parts, _procgen_report
+from experiments import _launch, _parts, _procgen_report, _ranges
 from nsca_jax.evaluation import procgen
 from nsca_jax.training import ppo
 
@@ -33,37 +33,25 @@ TRAIN, TEST = 1_000_000, 2_000_000  # beyond the numbers of legs: worlds that ju
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    least = {
-        "seeds": 1, "levels": 1, "worlds": 1, "rollout": 1, "epochs": 1, "leg": 1,
-        "minibatches": 1, "latent": 1, "coarse": 1, "patch": 1, "episodes": 1, "threads": 1,
-    }  # fmt: skip
-    for name, low in least.items():
-        if config[name] < low:
-            raise _launch.BadInput(f"config.{name} must be {low} or more")
-    if config.mode not in procgen.RANGES:
-        raise _launch.BadInput(f"config.mode: {config.mode!r} is not one of easy, hard")
-    for name, known in (("games", procgen.EASY), ("arms", ARMS)):
-        strange = [x for x in config[name] if x not in known]
-        if strange or not config[name]:
-            told = repr(strange[0]) if strange else "nothing"
-            raise _launch.BadInput(f"config.{name}: {told} is not one of {', '.join(known)}")
+    _ranges.check(config)
+    _ranges.one_of(config, "mode", procgen.RANGES)
+    _ranges.some_of(config, "games", procgen.EASY)
+    _ranges.some_of(config, "arms", ARMS)
     missing = [x for x in ("ppo", "shuffled") if x not in config.arms]
     if missing:
-        raise _launch.BadInput(f"config.arms must hold {missing[0]}, which the claim stands on")
+        _ranges.refuse(
+            "arms", config.arms, f"one that holds {missing[0]}, which the claim stands on"
+        )
     rows = config.worlds * config.rollout
     if rows % config.minibatches:
         raise _launch.BadInput("config.worlds * config.rollout must be a multiple of .minibatches")
     if config.steps < rows:
-        raise _launch.BadInput(f"config.steps must be {rows} or more: one roll-out of all worlds")
+        _ranges.refuse("steps", config.steps, f"{rows} or more: one roll-out of all worlds")
     places, beside = divmod(procgen.SIDE, config.coarse * config.patch)
     if beside or places < 2 ** len(config.widths):
         raise _launch.BadInput(
             "config.coarse * config.patch must divide 64, with a place left after each of "
             "config.widths halves them"
-        )
-    if config.curiosity <= 0 or config.world_model <= 0 or config.learning_rate <= 0:
-        raise _launch.BadInput(
-            "config.curiosity, .world_model and .learning_rate must be more than 0"
         )
     try:
         procgen.envpool()

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import _launch, _parts, _slot_discovery_report
+from experiments import _launch, _parts, _ranges, _slot_discovery_report
 from nsca_jax.models import slots as slots_lib
 from nsca_jax.training import slot_bank
 from nsca_jax.worlds import hidden_properties as world_lib
@@ -24,20 +24,13 @@ CONDITIONS = ("independent", "correlated", "mixed", "shuffled")
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    for name in ("seeds", "interactions", "width", "hidden"):
-        if config[name] < 1:
-            raise _launch.BadInput(f"config.{name} must be 1 or more")
+    _ranges.check(config)
     if config.objects < 50:
-        raise _launch.BadInput("config.objects must be 50 or more, for a correlation to mean much")
+        _ranges.refuse("objects", config.objects, "50 or more, for a correlation to mean much")
     settings = slot_bank.Settings()
     if config.steps < 10 * settings.look_every or config.steps % settings.look_every:
-        raise _launch.BadInput(
-            f"config.steps must be a multiple of {settings.look_every}, at least ten of them"
-        )
-    if config.likeness_price < 0:
-        raise _launch.BadInput("config.likeness_price must be 0 or more")
-    if not 0 <= config.correlation < 1:
-        raise _launch.BadInput("config.correlation must be in [0, 1)")
+        needs = f"a multiple of {settings.look_every}, at least ten of them"
+        _ranges.refuse("steps", config.steps, needs)
 
 
 def settings_of(config) -> slot_bank.Settings:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import _launch, _parts, _support_report
+from experiments import _launch, _parts, _ranges, _support_report
 from nsca_jax.models import adaptive
 from nsca_jax.priors import support as rule
 from nsca_jax.training import trust
@@ -25,13 +25,14 @@ CHUNK = 50
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    for name in ("seeds", "steps", "batch"):
-        if config[name] < 1:
-            raise _launch.BadInput(f"config.{name} must be 1 or more")
-    if config.held_out % CHUNK or max(config.sizes) % CHUNK:
-        raise _launch.BadInput(
-            f"config.held_out and the last of config.sizes: multiples of {CHUNK}"
-        )
+    _ranges.check(config)
+    if config.held_out % CHUNK:
+        _ranges.refuse("held_out", config.held_out, f"a multiple of {CHUNK}")
+    if max(config.sizes) % CHUNK:
+        _ranges.refuse("sizes", config.sizes, f"one whose largest is a multiple of {CHUNK}")
+    if (world.SIDE // POOL) % config.patch:
+        _ranges.refuse("patch", config.patch, f"a divisor of {world.SIDE // POOL}")
+    _ranges.pairs(config, "chosen")
 
 
 def look(config, glued_share: float) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import _launch, _parts, _temporal_report, _weights
+from experiments import _launch, _parts, _ranges, _temporal_report, _weights
 from nsca_jax import objects
 from nsca_jax.evaluation import planning
 from nsca_jax.evaluation import temporal as judging
@@ -42,34 +42,29 @@ CAMERA = camera_lib.Camera()
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    for name in ("seeds", "batch", "latent", "width", "tasks", "rounds"):
-        if config[name] < 1:
-            raise _launch.BadInput(f"config.{name} must be 1 or more")
-    if config.state not in ("innate", "fused"):
-        raise _launch.BadInput("config.state must be innate or fused")
+    _ranges.check(config)
+    _ranges.one_of(config, "state", ("innate", "fused"))
     if config.state == "fused":
         _weights.load_fusion(config.fusion)
     least = judging.NOWS[-1] + temporal.HORIZONS[-1]
-    if config.moments < least:
-        raise _launch.BadInput(f"config.moments must be {least} or more, to judge so far ahead")
+    fewest = {"moments": least, "candidates": planning.ELITE, "interactions": 80, "judged": 80}
+    for name, low in (fewest | {"tries": max(_temporal_report.TRIES)}).items():
+        if config[name] < low:
+            _ranges.refuse(name, config[name], f"{low} or more")
     if config.interactions > config.pool:
-        raise _launch.BadInput("config.interactions cannot be more than config.pool")
-    if config.steps < CHUNK or config.steps % CHUNK:
-        raise _launch.BadInput(f"config.steps must be a multiple of {CHUNK}")
-    if config.candidates < planning.ELITE:
-        raise _launch.BadInput(f"config.candidates must be {planning.ELITE} or more")
-    if min(config.interactions, config.judged) < 80:
-        raise _launch.BadInput("config.interactions and config.judged must be 80 or more")
-    if config.tries < max(_temporal_report.TRIES):
-        raise _launch.BadInput(f"config.tries must be {max(_temporal_report.TRIES)} or more")
+        _ranges.refuse("interactions", config.interactions, f"at most config.pool={config.pool}")
+    if config.steps % CHUNK:
+        _ranges.refuse("steps", config.steps, f"a multiple of {CHUNK}")
+    known = objects.load(config.objects_a)
+    objects.concatenate([known, objects.load(config.objects_b)])
+    if config.held >= len(known.names):
+        _ranges.refuse("held", config.held, f"below the {len(known.names)} of config.objects_a")
 
 
 def main(config, run) -> dict:
     """Films, both arms, their judgement, the plans, the report."""
-    things = [_load(config.objects_a), _load(config.objects_b)]
+    things = [objects.load(config.objects_a), objects.load(config.objects_b)]
     known, novel = (len(part.names) for part in things)
-    if not 0 < config.held < known:
-        raise _launch.BadInput(f"config.held must be between 1 and {known - 1}")
     body = experience.make_body(objects.concatenate(things).properties)
     ids = {"a": np.arange(known), "b": known + np.arange(novel)}
     counts = {"a": config.pool, "b": config.judged}
@@ -259,13 +254,6 @@ def _true_places(filmed: dict[str, np.ndarray], row, now) -> np.ndarray:
 
 def _seeds(config) -> jax.Array:
     return config.seed + jnp.arange(config.seeds)
-
-
-def _load(path: str) -> objects.ObjectSet:
-    try:
-        return objects.load(path)
-    except objects.ObjectError as error:
-        raise _launch.BadInput(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ SETS = {"set_b": "Set B", "own_set": "the set in config.objects"}
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
     babble.check(config)
-    known = objects.load(config.objects_a).names + objects.load(config.objects_b).names
+    known = babble.load_sets(config)[-1].names
     if met := sorted({*known} & {*objects.load(config.objects).names}):
         raise _launch.BadInput(
             f"config.objects: {config.objects} holds {', '.join(met)}, which Set A or Set B has "

@@ -6,19 +6,17 @@ for this verdict (experiments/_gate.py). Presets: laptop (20 seeds), quick (3 se
 """
 
 from pathlib import Path
+from typing import Any
 
-from experiments import _children, _config, _launch, _suite
+from experiments import _children, _config, _launch, _ranges, _suite
 from nsca_jax.reports import html
 
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    if config.at_once < 1:
-        raise _launch.BadInput("config.at_once must be 1 or more")
-    if not config.validations:
-        raise _launch.BadInput("config.validations must name one validation or more")
-    if len(set(config.validations)) < len(config.validations):
-        raise _launch.BadInput("config.validations names one validation twice")
+    _ranges.check(config)
+    usual: Any = _config.load("configs/validate.py")
+    _ranges.some_of(config, "validations", usual.validations)
     for name in config.validations:
         _config.load(f"configs/{name}.py:{config.preset}")
 

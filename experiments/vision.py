@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import _encoders, _launch, _parts, _vision_films, _vision_report
+from experiments import _encoders, _launch, _parts, _ranges, _vision_films, _vision_report
 from nsca_jax.evaluation import probes
 from nsca_jax.models import vision
 from nsca_jax.priors import visual
@@ -28,18 +28,13 @@ BLIND = visual.Innate(False, False, False)
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    sizes = ("seeds", "steps", "batch", "every", "lights", "chunk", "width", "clips", "save_every")
-    for name in sizes:
-        if config[name] < 1:
-            raise _launch.BadInput(f"config.{name} must be 1 or more")
-    if config.side % config.patch or config.patch % 2:
-        raise _launch.BadInput("config.side must be a multiple of config.patch, which must be even")
+    _ranges.check(config)
+    if config.patch % 2:
+        _ranges.refuse("patch", config.patch, "even")
+    if config.side % config.patch:
+        _ranges.refuse("side", config.side, f"a multiple of config.patch={config.patch}")
     if config.steps % config.chunk:
-        raise _launch.BadInput("config.steps must be a multiple of config.chunk")
-    if min(config.eye_with.span, config.eye_without.span) < 1:
-        raise _launch.BadInput("config.eye_with.span and config.eye_without.span: 1 or more")
-    if min(config.eye_with.rate, config.eye_without.rate) <= 0:
-        raise _launch.BadInput("config.eye_with.rate and config.eye_without.rate: above 0")
+        _ranges.refuse("steps", config.steps, f"a multiple of config.chunk={config.chunk}")
     if not any(config.priors.values()):
         raise _launch.BadInput("config.priors are all off: there is nothing to compare")
     _vision_films.check(config)

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from experiments import _launch, _parts, _words_report
+from experiments import _launch, _parts, _ranges, _words_report
 from experiments import _words_world as world
 from nsca_jax import objects
 from nsca_jax.grounding import words as words_lib
@@ -28,29 +28,19 @@ from nsca_jax.worlds import speaker
 
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
-    for name in ("seeds", "block", "width", "hidden", "batch", "embedding", "align_steps"):
-        if config[name] < 1:
-            raise _launch.BadInput(f"config.{name} must be 1 or more")
-    if config.interactions < world.SKILLS or config.interactions % world.SKILLS:
-        raise _launch.BadInput(f"config.interactions must be a multiple of {world.SKILLS}")
-    if not 0 < config.met < config.household:
-        raise _launch.BadInput("config.met must be 1 or more, and less than config.household")
+    _ranges.check(config)
+    if config.interactions % world.SKILLS:
+        _ranges.refuse("interactions", config.interactions, f"a multiple of {world.SKILLS}")
+    if config.met >= config.household:
+        _ranges.refuse("met", config.met, f"less than config.household={config.household}")
     if config.bank_steps < 1000 or config.bank_steps % 100:
-        raise _launch.BadInput("config.bank_steps must be a multiple of 100, at least ten of them")
-    for name in ("share", "wrong"):
-        for value in (config[name], *config[f"{name}s"]):
-            if not 0 <= value <= 1:
-                raise _launch.BadInput(f"config.{name} and config.{name}s must be in [0, 1]")
-    if config.examples < 1 or config.examples > config.met:
-        raise _launch.BadInput("config.examples must be 1 or more, and at most config.met")
-    if config.describer not in ("statistical", "endpoint"):
-        raise _launch.BadInput("config.describer must be statistical or endpoint")
+        _ranges.refuse("bank_steps", config.bank_steps, "a multiple of 100, at least ten of them")
+    if config.examples > config.met:
+        _ranges.refuse("examples", config.examples, f"at most config.met={config.met}")
+    _ranges.one_of(config, "describer", ("statistical", "endpoint"))
     world.read_lexicon(config)
-    try:
-        for path in (config.objects_a, config.objects_b):
-            objects.load(path)
-    except objects.ObjectError as error:
-        raise _launch.BadInput(str(error)) from error
+    for path in (config.objects_a, config.objects_b):
+        objects.load(path)
 
 
 @functools.cache

@@ -4,7 +4,7 @@
     restore(folder, template)            the newest good one: (state, step)
     latest(folder)                       its step, or None
     save_weights / load_weights          a small pretrained tree in one file, without pickle
-    write_arrays(path, arrays)           named arrays in one .npz, whole or not at all
+    write_arrays / read_arrays           named arrays in one .npz, whole or not at all
 
 A checkpoint is a folder `step_000000042` with orbax's `state/` and a `manifest.json` that holds the
 shape and type of every leaf and a CRC-32 of every file, so that a truncated or altered checkpoint
@@ -15,6 +15,7 @@ numbers; the tree's structure comes from the template.
 import errno
 import json
 import logging
+import math
 import os
 import shutil
 import zipfile
@@ -29,7 +30,12 @@ from orbax.checkpoint import v1 as orbax
 
 KEEP = 2
 MAX_WEIGHTS_BYTES = 5_000_000
+MAX_ARRAYS_BYTES = 2 * 2**30  # of a stranger's .npz once unpacked: a small one may claim any size
 _READ_BYTES = 1 << 24
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 _log = logging.getLogger(__name__)
 
 
@@ -148,14 +154,64 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Any]) -> None:
     beside.replace(path)
 
 
-def _read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read_arrays(path: str | Path, max_bytes: float = MAX_ARRAYS_BYTES) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file by name, without pickle and within `max_bytes` once unpacked.
+
+    Raises CheckpointError if the file is damaged, holds anything else, or is larger than that;
+    FileNotFoundError without one.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if (size := sum(member.file_size for member in members)) > max_bytes:
+                raise CheckpointError(f"{path} unpacks to {size} bytes, more than {max_bytes:.0f}")
+            return {m.filename.removesuffix(".npy"): _read_array(archive, m) for m in members}
+    except CheckpointError:
+        raise
+    except Exception as error:  # of a dozen kinds: a stranger's file may be wrong in any way
+        raise CheckpointError(f"{path} is damaged ({_in_a_line(error)})") from error
+
+
+def read_header(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Takes the JSON header out of the arrays of weights; ValueError where there is none."""
+    if "header" not in arrays:
+        raise ValueError("it has no header")
+    try:
         header = json.loads(arrays.pop("header").tobytes())
-    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError) as error:
-        raise CheckpointError(f"weights {path} are damaged ({error})") from error
-    return arrays, header
+    except RecursionError as error:
+        raise ValueError("its header is no JSON") from error
+    if not isinstance(header, dict):
+        raise ValueError(f"its header holds a {type(header).__name__}")
+    return header
+
+
+def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    """One array; ValueError where its header claims more than the file holds."""
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read = _HEADERS.get(version)
+        if read is None:
+            raise ValueError(f"{member.filename}: version {version}")
+        shape, _, dtype = read(file)
+        if dtype.hasobject or math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
+            raise ValueError(f"{member.filename}: claims {dtype}{list(shape)[:9]} and is not")
+        file.seek(0)
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _in_a_line(error: Exception) -> str:
+    return " ".join((str(error) or type(error).__name__).split())[:120]
+
+
+def _read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    arrays = read_arrays(path)
+    try:
+        return arrays, read_header(arrays)
+    except ValueError as error:
+        raise CheckpointError(f"weights {path} are damaged ({_in_a_line(error)})") from error
 
 
 def _read(path: Path, template: Any) -> Any:
@@ -239,9 +295,10 @@ def _tell(kind: list[Any] | None) -> str:
 def _damage(path: Path) -> str | None:
     """The first difference between a checkpoint's files and its manifest, or None."""
     try:
-        files = json.loads((path / "manifest.json").read_text())["files"]
-    except (OSError, ValueError, KeyError) as error:
-        return f"manifest.json: {error}"
+        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+        files, _, _ = (dict(manifest[part]) for part in ("files", "leaves", "keys"))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        return f"manifest.json: {_in_a_line(error)}"
     for name, crc in files.items():
         if not (path / name).is_file():
             return f"{name} is missing"

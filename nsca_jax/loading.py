@@ -43,7 +43,13 @@ def load(path: str | Path, seed: int = 0) -> tuple[Any, Any]:
     if kind not in MAKERS:
         known = ", ".join(MAKERS)
         raise checkpoint.CheckpointError(f"weights {path}: made by {kind!r}, not by {known}")
-    model, template, seeds = MAKERS[kind](header)
+    try:
+        model, template, seeds = MAKERS[kind](header)
+    except Exception as error:  # whatever a stranger's header claims, or one of another version
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+        raise checkpoint.CheckpointError(
+            f"weights {path}: their header is not one of {kind}'s ({reason})"
+        ) from error
     if not 0 <= seed < (seeds or 1):
         raise checkpoint.CheckpointError(
             f"weights {path}: seed {seed} is not one of its {seeds or 1}"
@@ -189,7 +195,7 @@ Made = tuple[Any, Any, int]  # a model, its parameters' shapes for one seed, see
 def _kind(header: Mapping[str, Any]) -> str | None:
     """Which experiment made the weights: by name, or by what an encoder's header alone has."""
     if "experiment" in header:
-        return header["experiment"]
+        return str(header["experiment"])
     marks = {"innate": "vision", "eye": "fusion", "width": "audio"}
     return next((name for mark, name in marks.items() if mark in header), None)
 

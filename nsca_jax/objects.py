@@ -7,6 +7,7 @@ wrong is said in one sentence: file, object, field, allowed range.
 import difflib
 import math
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,8 +15,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import yaml
 
+from nsca_jax import documents
 from nsca_jax.types import SHAPES, ObjectProperties
 
 # Inclusive SI bounds. The robot sets those of size: two pads must close around the object.
@@ -54,12 +55,9 @@ def load(path: str | Path) -> ObjectSet:
     """Reads and validates an object set. Raises `ObjectError`, one sentence, on anything wrong."""
     where = str(path)
     try:
-        document = yaml.safe_load(Path(path).read_bytes())
-    except OSError as error:
-        raise ObjectError(f"{where}: cannot be read ({error.strerror}).") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise ObjectError(f"{where}: is not YAML ({reason}).") from error
+        document = documents.read(path)
+    except documents.DocumentError as error:
+        raise ObjectError(f"{where}: {error}.") from error
     if document is None:
         raise ObjectError(f"{where}: is empty, needs a list of objects under `objects:`.")
     if not isinstance(document, dict) or set(document) != {"objects"}:
@@ -90,22 +88,23 @@ def _row(entry: Any, index: int, where: str) -> dict[str, Any]:
     """One validated object as plain Python values, its size padded to three entries."""
     where = f"{where}: object {index + 1}"
     if not isinstance(entry, Mapping):
-        raise ObjectError(f"{where}: needs the fields {', '.join(FIELDS)}, got {entry!r}.")
-    name = entry.get("name")
-    if isinstance(name, str) and name.strip():
+        raise ObjectError(f"{where}: needs the fields {', '.join(FIELDS)}, got {_shown(entry)}.")
+    name = _name(entry.get("name"))
+    if name:
         where = f"{where} ({name})"
     for field in entry:
         if field not in FIELDS:
-            raise ObjectError(f"{where}: unknown field {field!r}{_suggestion(field)}.")
+            raise ObjectError(f"{where}: unknown field {_shown(field)}{_suggestion(field)}.")
     for field in FIELDS:
         if field not in entry:
             raise ObjectError(f"{where}: field {field} is missing, needs {_allowed(field)}.")
-    if not isinstance(name, str) or not name.strip():
-        raise ObjectError(f"{where}: name must be {_allowed('name')}, got {name!r}.")
+    if not name:
+        got = _shown(entry["name"])
+        raise ObjectError(f"{where}: name must be {_allowed('name')}, got {got}.")
     shape = entry["shape"]
     if shape not in SHAPES:
-        raise ObjectError(f"{where}: shape must be {_allowed('shape')}, got {shape!r}.")
-    row: dict[str, Any] = {"name": name.strip(), "shape": SHAPES.index(shape)}
+        raise ObjectError(f"{where}: shape must be {_allowed('shape')}, got {_shown(shape)}.")
+    row: dict[str, Any] = {"name": name, "shape": SHAPES.index(shape)}
     row["size_m"] = _size(entry["size_m"], shape, where)
     row["rgb"] = _colour(entry["rgb"], where)
     for field in RANGES:
@@ -119,11 +118,29 @@ def _row(entry: Any, index: int, where: str) -> dict[str, Any]:
     return row
 
 
+def _name(value: Any) -> str:
+    """A name, or "" for what is none."""
+    stripped = value.strip() if isinstance(value, str) else ""
+    return stripped if stripped.isprintable() else ""
+
+
+def _shown(value: Any) -> str:
+    """What a file says, as one line of moderate length."""
+    shortened = reprlib.Repr()
+    shortened.maxstring = shortened.maxother = 60
+    try:
+        return shortened.repr(value)
+    except ValueError:  # Python spells no number of thousands of digits
+        return "a far too large number"
+
+
 def _size(value: Any, shape: str, where: str) -> list[float]:
     entries = SIZES[shape]
     if not isinstance(value, list) or len(value) != len(entries):
         layout = ", ".join(what for what, _ in entries)
-        raise ObjectError(f"{where}: size_m of a {shape} must be [{layout}] in m, got {value!r}.")
+        raise ObjectError(
+            f"{where}: size_m of a {shape} must be [{layout}] in m, got {_shown(value)}."
+        )
     sizes = [
         _number(v, bounds, f"{where}: size_m {what}", _range(bounds))
         for v, (what, bounds) in zip(value, entries, strict=True)
@@ -133,7 +150,7 @@ def _size(value: Any, shape: str, where: str) -> list[float]:
 
 def _colour(value: Any, where: str) -> list[float]:
     if not isinstance(value, list) or len(value) != 3:
-        raise ObjectError(f"{where}: rgb must be {_allowed('rgb')}, got {value!r}.")
+        raise ObjectError(f"{where}: rgb must be {_allowed('rgb')}, got {_shown(value)}.")
     return [
         _number(v, RANGES["rgb"], f"{where}: rgb {what}", _range(RANGES["rgb"]))
         for v, what in zip(value, ("red", "green", "blue"), strict=True)
@@ -146,7 +163,7 @@ def _number(value: Any, bounds: tuple[float, float], where: str, needs: str) -> 
     if isinstance(value, str) and _EXPONENT_NUMBER.fullmatch(value):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise ObjectError(f"{where} must be {needs}, got {value!r}.")
+        raise ObjectError(f"{where} must be {needs}, got {_shown(value)}.")
     return float(value)
 
 
@@ -156,7 +173,7 @@ def _range(bounds: tuple[float, float]) -> str:
 
 def _allowed(field: str) -> str:
     if field == "name":
-        return "a text that is not empty"
+        return "one line of text that is not empty"
     if field == "shape":
         return f"one of {', '.join(SHAPES)}"
     if field == "size_m":
@@ -168,7 +185,7 @@ def _allowed(field: str) -> str:
 
 
 def _suggestion(field: Any) -> str:
-    near = difflib.get_close_matches(str(field), FIELDS, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(_shown(field).strip("'"), FIELDS, n=1, cutoff=0.5)
     return f", did you mean {near[0]}" if near else f", allowed are {', '.join(FIELDS)}"
 
 

@@ -151,17 +151,20 @@ def test_presets_pass_their_own_check(preset):
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"seeds": "0"}, "config.seeds must be 1 or more"),
-        ({"launcher": "moon"}, "not one of local, debug, slurm"),
-        ({"conditions": "with_priors,sham,without_gravity"}, "no mechanism to switch off"),
+        ({"seeds": "0"}, "config.seeds=0: it must be 1 or more"),
+        ({"launcher": "moon"}, "must be one of local, debug, slurm"),
+        (
+            {"conditions": "with_priors,sham,without_gravity"},
+            "'without_gravity' is not one of with_priors",
+        ),
         ({"conditions": "without_priors,sham"}, "must hold 'with_priors'"),
         ({"conditions": "with_priors,with_priors,sham"}, "each once"),
         ({"tasks": "drop,juggle"}, "'juggle' is not one of drop"),
-        ({"stages": "3"}, "must divide the 20 objects"),
+        ({"stages": "3"}, "be a divisor of the 20 objects"),
         ({"interactions": "500"}, "must be a multiple of"),
         ({"stages": "10", "interactions": "640", "chunk": "4"}, "a stage has 64 interactions"),
-        ({"random_interactions": "100"}, "positive multiple of config.worlds"),
-        ({"recorded": "-1"}, "0, for none, or more"),
+        ({"random_interactions": "100"}, "multiple of config.worlds=16"),
+        ({"recorded": "-1"}, "0 or more"),
         ({"objects_a": "nowhere.yaml"}, "cannot be read"),
     ],
 )

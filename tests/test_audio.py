@@ -147,7 +147,7 @@ def test_bad_configs_are_refused():
     audio.check(_config.load("configs/audio.py:quick"))
     for name, value, words in (
         ("interactions_b", "20", "160 or more"),
-        ("share", "2.0", r"\[0.1, 1\]"),
+        ("share", "2.0", "from 0 to 1"),
         ("batch", "1", "8 or more"),
         ("vision", "nowhere.npz", "is no file"),
         ("objects_a", "nowhere.yaml", "cannot be read"),

@@ -296,11 +296,11 @@ def _config_with(**fields):
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"seeds": 0}, "config.seeds must be 1 or more"),
+        ({"seeds": 0}, "config.seeds=0: it must be 1 or more"),
         ({"interactions": 130}, "a multiple of 40"),
         ({"interactions": 40}, "at least 128"),
         ({"pool": 2}, "config.pool=2 gives 144"),
-        ({"memory__replayed": 1.5}, "config.memory.replayed must be in"),
+        ({"memory__replayed": 1.5}, "config.memory.replayed=1.5: it must be from 0 to 1"),
         ({"objects": "configs/objects_toys.yaml"}, "two files or more"),
         ({"objects": "configs/objects_toys.yaml,configs/objects_toys.yaml"}, "must be unique"),
         ({"objects": "configs/objects_toys.yaml,nowhere.yaml"}, "cannot be read"),

@@ -49,7 +49,7 @@ def test_own_objects_reach_the_transfer_and_it_alone(tmp_path):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"benchmarks": ()}, "name one benchmark or more"),
+        ({"benchmarks": ()}, "one or more of metaworld"),
         ({"benchmarks": ("physion", "physion")}, "each once"),
         ({"benchmarks": ("atari",)}, "'atari' is not one of metaworld, physion, procgen, transfer"),
         ({"at_once": 0}, "at_once"),

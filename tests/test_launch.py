@@ -167,7 +167,7 @@ def test_a_failed_criterion_exits_1_and_says_which(place, call):
     [
         ("--config.stepz=3", ["--config.stepz", "did you mean steps?"]),
         ("--config.learner.widht=3", ["did you mean learner.width?"]),
-        ("--config.steps=2.5", ["it takes a whole number, such as 3"]),
+        ("--config.steps=2.5", ["it takes a whole number of at most 9 digits, such as 3"]),
         ("--config.steps=0", ["it must be 1 or more"]),
         ("--config.sleep_s=nan", ["a finite number"]),
         ("--config.verbose=perhaps", ["true or false"]),

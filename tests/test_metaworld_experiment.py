@@ -27,16 +27,16 @@ def test_presets_are_accepted(preset):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"seeds": 0}, "config.seeds must be 1 or more"),
-        ({"processes": 0}, "config.processes must be 1 or more"),
-        ({"shots": (5, 1)}, "config.shots must be whole numbers from 1 on, each larger"),
-        ({"shots": (0, 5)}, "config.shots must be whole numbers from 1 on, each larger"),
-        ({"shots": (1, 2)}, "config.main must be one of config.shots"),
+        ({"seeds": 0}, "config.seeds=0: it must be 1 or more"),
+        ({"processes": 0}, "config.processes=0: it must be 1 or more"),
+        ({"shots": (5, 1)}, "config.shots=5,1: it must be whole numbers from 1 on, each larger"),
+        ({"shots": (0, 5)}, "config.shots=0,5: it must be 1 or more"),
+        ({"shots": (1, 2)}, "config.main=5: it must be one of 1, 2"),
         ({"shots": (5, 50)}, "config.shots must stay below 50"),
         ({"judged": 46}, "config.judged must be 50 at most"),
-        ({"shown_training": 51}, "config.shown_training must be 50 at most"),
-        ({"noise": 1.5}, "config.noise must be in"),
-        ({"agent": {"batch": 0}}, "config.agent.batch must be 1 or more"),
+        ({"shown_training": 51}, "config.shown_training=51: it must be 50 at most"),
+        ({"noise": 1.5}, "config.noise=1.5: it must be from 0 to 1"),
+        ({"agent": {"batch": 0}}, "config.agent.batch=0: it must be 1 or more"),
     ],
 )
 def test_bad_config_is_refused_in_a_sentence(fields, message):

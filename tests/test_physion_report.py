@@ -88,7 +88,7 @@ def test_what_stands_beside():
         ("seeds", "0", "1 or more"),
         ("steps", "70", "multiple of 50"),
         ("readout", "15", "even number"),
-        ("learning_rate", "0", "above 0"),
+        ("learning_rate", "0", "more than 0"),
         ("data", "nowhere", "is no folder"),
     ],
 )

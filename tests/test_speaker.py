@@ -82,12 +82,17 @@ def test_impressions_are_monotone_in_the_truth():
     ("change", "words"),
     [
         (lambda d: d.pop("lead"), "exactly the fields"),
-        (lambda d: d["names"].pop("weight"), "names for"),
-        (lambda d: d["names"]["weight"]["high"].pop("form"), "heard, form and word"),
+        (lambda d: d["names"].pop("weight"), "names: needs exactly"),
+        (lambda d: d["names"]["weight"]["high"].pop("form"), "heard, form, word"),
         (lambda d: d["names"]["weight"]["high"]["heard"].append("stout"), "as many synonyms"),
         (lambda d: d["names"]["weight"]["high"].update(word="light"), "differ"),
         (lambda d: d["carriers"]["heard"].append("what"), "one {}"),
-        (lambda d: d["shown"].pop("lift"), "what is shown"),
+        (lambda d: d["names"]["weight"]["high"].update(heard="heavy"), "needs a list of words"),
+        (lambda d: d["names"].update(weight="heavy"), "the name of weight: needs exactly"),
+        (lambda d: d["carriers"]["heard"].append("{} {x}"), "one {}"),
+        (lambda d: d["shown"]["lift"].append("colour"), "'colour' is not one of hardness"),
+        (lambda d: d.update(lead=float("nan")), "lead must be standard deviations"),
+        (lambda d: d["shown"].pop("lift"), "have shown: needs exactly"),
     ],
 )
 def test_a_bad_lexicon_is_refused_in_one_sentence(document, change, words):

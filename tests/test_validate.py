@@ -120,8 +120,8 @@ def test_a_ctrl_c_reaches_a_validation_once(gate):
     ("field", "value", "said"),
     [
         ("at_once", 0, "at_once"),
-        ("validations", (), "name one"),
-        ("validations", ("balloon", "balloon"), "twice"),
+        ("validations", (), "one or more of"),
+        ("validations", ("balloon", "balloon"), "each once"),
         ("preset", "huge", "huge"),
     ],
 )

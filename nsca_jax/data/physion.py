@@ -148,11 +148,11 @@ def read_trial(
     try:
         with h5py.File(path, "r") as file:
             frames = _group(file, "frames")
-            names = sorted(frames)
-            if not names or len(names) > settings.limits.frames:
-                raise Broken(f"has {len(names)} frames, needs 1 to {settings.limits.frames}")
-            if not all(len(n) >= 4 and n.isdecimal() for n in names):
+            if not 1 <= len(frames) <= settings.limits.frames:
+                raise Broken(f"has {len(frames)} frames, needs 1 to {settings.limits.frames}")
+            if not all(isinstance(n, str) and len(n) >= 4 and n.isdecimal() for n in frames):
                 raise Broken("has a frame whose name is no number of four digits or more")
+            names = sorted(frames)
             label = np.int32(any(_touching(_group(frames, name)) for name in names))
             last = int(names[-1])
             read = {

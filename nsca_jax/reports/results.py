@@ -175,9 +175,11 @@ def read(path: str | Path) -> dict[str, Any]:
     """A validated result; raises ValueError where the file holds none."""
     try:
         result = json.loads(Path(path).read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+        validate(result)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is no JSON: {error}") from error
-    validate(result)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     return result
 
 

@@ -11,7 +11,8 @@ high end of property p.
 # pyright takes jnp functions to return one array or a tuple.
 # pyright: reportArgumentType=false
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -21,6 +22,7 @@ import numpy as np
 from nsca_jax.types import PROPERTIES, SKILLS
 
 SILENT = -1
+_BRACES = re.compile("[{}]")
 ENDS = ("low", "high")
 NEVER_BREAKS_m_s = 3.5  # landing speed beyond any that the agent brings about
 HARDNESS, WEIGHT, SIZE, ELASTICITY, FRAGILITY = range(len(PROPERTIES))
@@ -64,23 +66,29 @@ class Speech(NamedTuple):
     name: jax.Array  # int32, the name meant by it, a wrong one included; SILENT
 
 
-def lexicon(document: Mapping[str, Any]) -> Lexicon:
+def lexicon(document: Any) -> Lexicon:
     """Reads a lexicon out of plain values (configs/speaker.yaml); ValueError in one sentence."""
-    fields = {"names", "carriers", "shown", "stands_out", "lead"}
-    if not isinstance(document, Mapping) or set(document) != fields:
-        raise ValueError(f"a speaker needs exactly the fields {', '.join(sorted(fields))}")
-    if set(document["names"]) != set(PROPERTIES):
-        raise ValueError(f"a speaker needs names for {', '.join(PROPERTIES)}")
-    entries = [_entry(document["names"], name, end) for name in PROPERTIES for end in ENDS]
+    _need(document, ("names", "carriers", "shown", "stands_out", "lead"), "a speaker")
+    _need(document["names"], PROPERTIES, "a speaker's names")
+    for name in PROPERTIES:
+        _need(document["names"][name], ENDS, f"the name of {name}")
+    entries = [
+        _entry(document["names"][name][end], name, end) for name in PROPERTIES for end in ENDS
+    ]
     heard = tuple(tuple(entry["heard"]) for entry in entries)
     if len({len(words) for words in heard}) != 1:
         raise ValueError("every name of a speaker needs as many synonyms as the others")
     carriers = document["carriers"]
-    for carrier in (*carriers["heard"], carriers["kept_back"]):
-        if carrier.count("{}") != 1:
+    _need(carriers, ("heard", "kept_back"), "a speaker's carriers")
+    for carrier in (*_words(carriers["heard"], "carriers heard"), carriers["kept_back"]):
+        if not isinstance(carrier, str) or [*_BRACES.findall(carrier)] != ["{", "}"]:
             raise ValueError(f"a speaker's carrier needs one {{}}, and {carrier!r} has not")
-    if set(document["shown"]) != set(SKILLS):
-        raise ValueError(f"a speaker needs what is shown by {', '.join(SKILLS)}")
+    _need(document["shown"], SKILLS, "what skills have shown")
+    for skill in SKILLS:
+        if strange := set(_words(document["shown"][skill], f"shown {skill}")) - set(PROPERTIES):
+            raise ValueError(
+                f"shown {skill}: {min(strange)!r} is not one of {', '.join(PROPERTIES)}"
+            )
     shown = [[name in document["shown"][skill] for name in PROPERTIES] for skill in SKILLS]
     out = Lexicon(
         heard,
@@ -89,8 +97,8 @@ def lexicon(document: Mapping[str, Any]) -> Lexicon:
         tuple(carriers["heard"]),
         carriers["kept_back"],
         np.array(shown),
-        float(document["stands_out"]),
-        float(document["lead"]),
+        _deviations(document, "stands_out"),
+        _deviations(document, "lead"),
     )
     words = [word for words in (*heard, out.form, out.word) for word in words]
     if len(set(words)) < len(words):
@@ -98,13 +106,32 @@ def lexicon(document: Mapping[str, Any]) -> Lexicon:
     return out
 
 
-def _entry(names: Mapping[str, Any], name: str, end: str) -> Mapping[str, Any]:
-    entry = names[name].get(end)
-    if not isinstance(entry, Mapping) or set(entry) != {"heard", "form", "word"}:
-        raise ValueError(f"the {end} end of {name} needs the fields heard, form and word")
-    if not entry["heard"] or not all(isinstance(word, str) for word in entry["heard"]):
-        raise ValueError(f"the {end} end of {name} needs a list of words that are heard")
+def _need(value: Any, fields: Sequence[str], what: str) -> None:
+    if not isinstance(value, Mapping) or set(value) != set(fields):
+        raise ValueError(f"{what}: needs exactly the fields {', '.join(fields)}")
+
+
+def _words(value: Any, what: str) -> list[str]:
+    if not isinstance(value, list) or not value or not all(isinstance(x, str) for x in value):
+        raise ValueError(f"a speaker's {what}: needs a list of words")
+    return value
+
+
+def _entry(entry: Any, name: str, end: str) -> Mapping[str, Any]:
+    what = f"the {end} end of {name}"
+    _need(entry, ("heard", "form", "word"), what)
+    _words(entry["heard"], f"words heard for {what}")
+    _words([entry["form"], entry["word"]], f"form and word for {what}")
     return entry
+
+
+def _deviations(document: Mapping[str, Any], name: str) -> float:
+    value = document[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 100:
+        raise ValueError(
+            f"a speaker's {name} must be standard deviations, 0 or more, got {value!r}"
+        )
+    return float(value)
 
 
 def impression(truth_NxP: jax.Array) -> jax.Array:
