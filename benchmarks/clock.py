@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
+
 
 class Times(NamedTuple):
     """Seconds of every repeat: by the wall clock, and of all cores together."""
@@ -61,6 +63,12 @@ def ratio(name: str, top: Mapping[str, Any], bottom: Mapping[str, Any]) -> dict[
 
 
 def peak_memory_bytes() -> int:
-    """The largest resident size of this process so far; no less than its parent's at its start."""
+    """The most memory so far: the device's own, else what was resident of this process.
+
+    The latter is no less than its parent's at its start.
+    """
+    own = jax.local_devices()[0].memory_stats() or {}
+    if "peak_bytes_in_use" in own:
+        return own["peak_bytes_in_use"]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak  # Linux counts in KiB

@@ -1,8 +1,8 @@
 """The compiled loop in a process of its own: compile seconds, rate and peak memory.
 
-    python -m benchmarks.probe PRESET SEEDS WORLDS UPDATES REPEATS
+    python -m benchmarks.probe PRESET SEEDS WORLDS UPDATES REPEATS [OBJECTS PIXELS DEVICES]
 
-UPDATES of 0: the preset's own. Prints one line of JSON. `run` is the same from another process.
+0: the preset's own. Prints one line of JSON. `run` is the same from another process.
 """
 
 import json
@@ -17,11 +17,23 @@ import jax
 from benchmarks import clock, workload
 
 
-def measure(preset: str, seeds: int, worlds: int, updates: int, repeats: int) -> dict[str, Any]:
-    """{"compile_s", "wall_s" [repeats] of one iteration, "interactions" in it, "peak_bytes"}."""
+def measure(
+    preset: str,
+    seeds: int,
+    worlds: int,
+    updates: int,
+    repeats: int,
+    things: int = 0,
+    pixels: int = 0,
+    devices: int = 1,
+) -> dict[str, Any]:
+    """{"compile_s", "wall_s" [repeats] of one iteration, "interactions" in it, "peak_bytes"}.
+
+    The peak is the device's where it has memory of its own, else the process's.
+    """
     workload.use_compile_cache()
-    settings, body = workload.load(preset, seeds, worlds, updates)
-    state, chunk = workload.start(settings)
+    settings, body = workload.load(preset, seeds, worlds, updates, things, pixels)
+    state, chunk = workload.start(settings, devices)
     begin = time.perf_counter()
     program = chunk.lower(body, state, 1).compile()
     compile_s = time.perf_counter() - begin
@@ -40,12 +52,14 @@ def measure(preset: str, seeds: int, worlds: int, updates: int, repeats: int) ->
     }
 
 
-def run(*case: str | int, cache: str | None = None) -> dict[str, Any]:
+def run(*case: str | int, cache: str | None = None, host_devices: int = 1) -> dict[str, Any]:
     """`measure(*case)` in a fresh process, with another compilation cache if one is named.
 
+    `host_devices`: how many devices JAX shall see where there is a CPU alone.
     Raises CalledProcessError where it fails; its complaint is on stderr.
     """
     environment = os.environ | ({"JAX_COMPILATION_CACHE_DIR": cache} if cache else {})
+    environment |= {"XLA_FLAGS": f"--xla_force_host_platform_device_count={host_devices}"}
     command = [sys.executable, "-m", "benchmarks.probe", *map(str, case)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])

@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 import jax
+import numpy as np
 
 from configs.babble import get_config
 from experiments import babble
@@ -25,26 +26,29 @@ def use_compile_cache() -> None:
     jax.config.update("jax_compilation_cache_dir", folder)
 
 
-def load(preset: str, seeds: int, worlds: int, updates: int = 0):
+def load(preset: str, seeds: int, worlds: int, updates: int = 0, things: int = 0, pixels: int = 0):
     """(BabbleSettings, Body) of a preset of configs/babble.py with S seeds x B worlds.
 
-    `updates`: gradient steps an iteration; 0: the preset's own.
+    `updates`: gradient steps an iteration, `things`: objects in all, Set A's over and over,
+    `pixels`: of the eye, a side; 0: the preset's own.
     """
     config: Any = get_config(preset)
     config.seeds, config.worlds = seeds, worlds
-    if updates:
-        config.learner.updates = updates
+    config.learner.updates = updates or config.learner.updates
+    config.image_size = pixels or config.image_size
     known = [objects.load(config.objects_a), objects.load(config.distractor_object)]
-    things = objects.concatenate(known)
-    body = experience.make_body(things.properties, len(things.names) - 1)
-    return babble.settings_of(config, "competence", len(things.names)), body
+    properties = objects.concatenate(known).properties
+    count = things or len(properties.mass_kg)
+    row = np.arange(count) % len(properties.mass_kg)
+    body = experience.make_body(jax.tree.map(lambda x: x[row], properties), count - 1)
+    return babble.settings_of(config, "competence", count), body
 
 
-def start(settings: babbling.BabbleSettings):
+def start(settings: babbling.BabbleSettings, devices: int = 1):
     """(compiled init's TrainState, chunk) of the one compiled loop."""
-    init, chunk = babbling.make_train(settings)
+    init, chunk = babbling.make_train(settings, devices)
     keys = jax.random.split(jax.random.key(0), settings.seeds)
-    return jax.jit(init)(keys), chunk
+    return babbling.place(settings, jax.jit(init)(keys), devices), chunk
 
 
 def random_choice(things: int, worlds: int):

@@ -5,6 +5,9 @@ NaN or an infinity, that seed's parameters and moments stay as the last good upd
 `vmap` the other seeds go on as if they were alone.
 """
 
+# jnp functions have one array to return, and optax extra arguments, though not to pyright.
+# pyright: reportArgumentType=false, reportOperatorIssue=false
+
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
