@@ -23,6 +23,16 @@ import jax
 import jax.numpy as jnp
 from mujoco import mjx
 
+STAGES = (  # of MJX's forward dynamics, without what the scene has not and what is solved here
+    mjx.kinematics,
+    mjx.com_pos,
+    mjx.crb,
+    mjx.collision,
+    mjx.make_constraint,
+    mjx.transmission,
+    mjx.fwd_velocity,
+    mjx.fwd_actuation,
+)
 TINY = 1e-15
 TOLERANCE = 1e-8  # of improvement and gradient, a unit of mass: MuJoCo's default
 
@@ -35,7 +45,6 @@ class Problem(NamedTuple):
     stiffness: jax.Array  # [m, W] D
     reference: jax.Array  # [m, W] aref
     force: jax.Array  # [n, W] all smooth forces
-    free: jax.Array  # [n, W] acceleration without constraints, a0
     warm: jax.Array  # [n, W] the last step's acceleration
 
 
@@ -58,7 +67,7 @@ def step(model: mjx.Model, data: mjx.Data) -> mjx.Data:
     Every constraint must be a one-sided row (contacts with pyramidal cones, limits), integrator
     Euler: what the scene has.
     """
-    for stage in (mjx.fwd_position, mjx.fwd_velocity, mjx.fwd_actuation, mjx.fwd_acceleration):
+    for stage in STAGES:
         data = stage(model, data)
     rows = data._impl
     problem = Problem(
@@ -66,8 +75,7 @@ def step(model: mjx.Model, data: mjx.Data) -> mjx.Data:
         rows.efc_J,
         rows.efc_D,
         rows.efc_aref,
-        data.qfrc_smooth,
-        data.qacc_smooth,
+        data.qfrc_passive - data.qfrc_bias + data.qfrc_actuator,
         data.qacc_warmstart,
     )
     found = _of_worlds(model.opt.iterations, model.opt.ls_iterations)(problem)
@@ -106,17 +114,19 @@ def _of_worlds(iterations: int, searches: int):
 
 def solve(problem: Problem, iterations: int, searches: int) -> Solution:
     """At most `iterations` Newton steps, each with an exact line search of `searches` brackets."""
-    scale = 1 / _sum(jnp.stack([problem.mass[i, i] for i in range(len(problem.free))]))
-    warm, free = (_apart(problem, _at, problem, a) for a in (problem.warm, problem.free))
+    scale = 1 / _sum(jnp.stack([problem.mass[i, i] for i in range(len(problem.force))]))
+    mass = problem.mass[0, 0, 0]
+    a0 = solve_positive(problem.mass, problem.force)
+    warm, free = (_apart(mass, _at, problem, a0, a) for a in (problem.warm, a0))
     start = jax.tree.map(lambda x, y: jnp.where(warm.cost < free.cost, x, y), warm, free)
 
     def advance(carry):
         here, done, count = carry
-        hessian, gradient = _apart(problem, _expand, problem, here)
+        hessian, gradient = _apart(mass, _expand, problem, here)
         done |= jnp.sqrt(_sum(jnp.square(gradient))) * scale < TOLERANCE
-        step = -_apart(problem, solve_positive, hessian, gradient)
+        step = -solve_positive(hessian, gradient)
         search = functools.partial(_line_search, searches)
-        there = _apart(problem, search, problem, here, step)
+        there = _apart(mass, search, problem, a0, here, step)
         there = jax.tree.map(lambda new, old: jnp.where(done, old, new), there, here)
         done |= (here.cost - there.cost) * scale < TOLERANCE
         return there, done, count + 1
@@ -129,29 +139,30 @@ def solve(problem: Problem, iterations: int, searches: int) -> Solution:
 
 
 def solve_positive(matrix, vector):
-    """x [n, W] of A x = b, A [n, n, W] symmetric and positive definite: LDL', then back."""
-    n, ends, ratios = len(vector), [], []
-    for _ in range(n):  # `matrix` and `vector` are what is left to eliminate
-        pivot, upper = 1 / matrix[0, 0], matrix[0, 1:]
-        ratio = upper * pivot
-        ends.append(vector[0] * pivot)
-        ratios.append(ratio)
-        matrix = matrix[1:, 1:] - ratio[:, None] * upper
-        vector = vector[1:] - ratio * vector[0]
-    x = []
-    for end, ratio in zip(ends[::-1], ratios[::-1], strict=True):
-        known = zip(ratio, x, strict=True)
-        x.insert(0, functools.reduce(lambda rest, term: rest - term[0] * term[1], known, end))
-    return jnp.stack(x)
+    """x [n, W] of A x = b, A [n, n, W] symmetric and positive definite: Gauss-Jordan elimination.
+
+    A kernel for each unknown and none to substitute back: at these sizes it is the number of
+    kernels that costs, a microsecond each, and not what they reckon.
+    """
+    rest = jnp.concatenate([matrix, vector[:, None]], 1)
+    for row in range(len(vector)):
+        rest = _apart(matrix[0, 0, 0], functools.partial(_eliminate, row), rest)
+    return rest[:, 0]
 
 
-def _at(problem: Problem, a) -> _Point:
+def _eliminate(row: int, rest):
+    """Takes the first unknown of `rest` [n, left + 1, W] out of every equation but its own."""
+    own = jnp.arange(len(rest))[:, None] == row
+    return rest[:, 1:] - (rest[:, 0] - own)[:, None] * (rest[row, 1:] / rest[row, 0])
+
+
+def _at(problem: Problem, a0, a) -> _Point:
     ma, gap = _times(problem.mass, a), _times(problem.jacobian, a) - problem.reference
-    return _Point(a, ma, gap, _cost(problem, a, ma, gap))
+    return _Point(a, ma, gap, _cost(problem, a0, a, ma, gap))
 
 
-def _cost(problem: Problem, a, ma, gap):
-    smooth = 0.5 * _sum((ma - problem.force) * (a - problem.free))
+def _cost(problem: Problem, a0, a, ma, gap):
+    smooth = 0.5 * _sum((ma - problem.force) * (a - a0))
     return smooth + 0.5 * _sum(problem.stiffness * jnp.square(jnp.minimum(gap, 0)))
 
 
@@ -163,7 +174,7 @@ def _expand(problem: Problem, here: _Point):
     return functools.reduce(jnp.add, rows, problem.mass), here.ma - problem.force + pull
 
 
-def _line_search(searches: int, problem: Problem, here: _Point, step) -> _Point:
+def _line_search(searches: int, problem: Problem, a0, here: _Point, step) -> _Point:
     """Minimise the cost along `step`: it is convex and piecewise quadratic.
 
     Newton's method on the slope, kept inside a bracket that halves where Newton leaves it.
@@ -190,17 +201,17 @@ def _line_search(searches: int, problem: Problem, here: _Point, step) -> _Point:
     one = jnp.ones_like(slope0)
     _, alpha, _ = jax.lax.fori_loop(0, searches, narrow, (0 * one, one, jnp.inf * one))
     a, ma, gap = here.a + alpha * step, here.ma + alpha * mstep, gap + alpha * along
-    return _Point(a, ma, gap, _cost(problem, a, ma, gap))
+    return _Point(a, ma, gap, _cost(problem, a0, a, ma, gap))
 
 
-def _apart(problem: Problem, function, *operands):
+def _apart(positive, function, *operands):
     """function(*operands), worked out once and kept.
 
     XLA would fuse it into everything that reads it, and work it out anew for each element there.
     It does not see through a condition; this one always holds, of a NaN too.
     """
     blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(function, *operands))
-    return jax.lax.cond(~(problem.mass[0, 0, 0] < 0), function, lambda *_: blank, *operands)
+    return jax.lax.cond(~(positive < 0), function, lambda *_: blank, *operands)
 
 
 def _sum(x):
