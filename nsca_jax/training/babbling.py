@@ -100,7 +100,12 @@ def make_train(settings: BabbleSettings, devices: int = 1) -> tuple[Callable, Ca
     share = dataclasses.replace(settings, seeds=settings.seeds // devices)
     axes = seed_axes(settings)
 
-    @functools.partial(jax.jit, static_argnums=2, donate_argnums=1)
+    @functools.partial(
+        jax.jit,
+        static_argnums=2,
+        donate_argnums=1,
+        out_shardings=parallel.shardings(devices, (axes, 1)),
+    )
     def chunk(body: experience.Body, state: TrainState, iterations: int):
         def one_device(body, state):
             return jax.lax.scan(lambda s, _: _iterate(share, body, s), state, None, iterations)

@@ -1,7 +1,8 @@
 """Seeds spread over the local devices: each holds and learns its own, and none waits for another.
 
 A function of whole seeds becomes one program a device (`jax.shard_map`): there is nothing to send,
-and a seed's bits are those of one device alone.
+and a device's seeds have the bits of a run
+of those seeds alone.
 """
 
 from collections.abc import Callable
@@ -44,11 +45,17 @@ def over_seeds(one_device: Callable, devices: int, in_axes: Any, out_axes: Any) 
 
 def place(tree: Any, devices: int, axes: Any) -> Any:
     """`tree` laid out over the devices as `over_seeds` wants it; as it is on one device."""
+    return tree if devices == 1 else jax.device_put(tree, shardings(devices, axes))
+
+
+def shardings(devices: int, axes: Any) -> Any:
+    """Where each entry of `axes` lies, for `jit`: without it an empty array would come back
+    elsewhere, and the next call be compiled anew. None on one device.
+    """
     if devices == 1:
-        return tree
+        return None
     mesh = mesh_of(devices)
-    shardings = jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs(axes), is_leaf=_is_spec)
-    return jax.device_put(tree, shardings)
+    return jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs(axes), is_leaf=_is_spec)
 
 
 def specs(axes: Any) -> Any:
