@@ -1,8 +1,7 @@
 """Seeds spread over the local devices: each holds and learns its own, and none waits for another.
 
 A function of whole seeds becomes one program a device (`jax.shard_map`): there is nothing to send,
-and a device's seeds have the bits of a run
-of those seeds alone.
+and a device's seeds have the bits of a run of those seeds alone.
 """
 
 from collections.abc import Callable
