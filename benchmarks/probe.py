@@ -59,7 +59,7 @@ def run(*case: str | int, cache: str | None = None, host_devices: int = 1) -> di
     Raises CalledProcessError where it fails; its complaint is on stderr.
     """
     environment = os.environ | ({"JAX_COMPILATION_CACHE_DIR": cache} if cache else {})
-    environment |= {"XLA_FLAGS": f"--xla_force_host_platform_device_count={host_devices}"}
+    environment |= {"JAX_NUM_CPU_DEVICES": str(host_devices)}
     command = [sys.executable, "-m", "benchmarks.probe", *map(str, case)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import clock, parts, physics, probe, targets, workload
+from benchmarks import clock, floor, parts, physics, predictions, probe, targets, workload
 from nsca_jax.reports import plain, results
 
 PAPER_INTERACTIONS = 101_000
@@ -68,12 +68,14 @@ def measure(plan: Plan) -> dict[str, Any]:
     ):
         figures += found[0]
         ratios += found[1]
+    figures += floor.measure(body, plan.alone[-1], plan.repeats)
     return {
         "device": results.device(),
         "versions": results.versions(),
         "figures": figures,
         "ratios": ratios,
         "targets": targets.judge([*figures, *ratios]),
+        "predictions": predictions.compare([*figures, *ratios]),
     }
 
 
@@ -104,11 +106,21 @@ def loops(plan: Plan) -> tuple[list, list]:
         found = _probe("paper", 1, PAPER_WORLDS, plan)
         minutes = [s / PAPER_WORLDS * PAPER_INTERACTIONS / 60 for s in found["wall_s"]]
         figures.append(clock.figure("paper_minutes", "min", minutes))
+    seeds, worlds = plan.together[0]
+    found = _probe("laptop", seeds, worlds, plan, devices=2)
+    spread = clock.rate(
+        f"loop_{seeds}x{worlds}_on_2_devices",
+        "interactions/s",
+        found["interactions"],
+        found["wall_s"],
+    )
+    figures.append(spread)
+    devices = clock.ratio("devices_2_to_1", spread, rates[seeds, worlds])
     costs = [  # one seed after another costs each what it costs alone
         clock.ratio(f"seed_cost_{seeds}x{worlds}", rates[1, worlds], rates[seeds, worlds])
         for seeds, worlds in plan.together
     ]
-    return figures, costs
+    return figures, [*costs, devices]
 
 
 def table(report: dict[str, Any]) -> str:
@@ -125,9 +137,10 @@ def table(report: dict[str, Any]) -> str:
     return "\n".join([report["device"], *rows, "", *held])
 
 
-def _probe(preset: str, seeds: int, worlds: int, plan: Plan) -> dict[str, Any]:
-    _say(f"loop of {preset}, {seeds} x {worlds} worlds")
-    return probe.run(preset, seeds, worlds, plan.updates, plan.repeats)
+def _probe(preset: str, seeds: int, worlds: int, plan: Plan, devices: int = 1) -> dict[str, Any]:
+    _say(f"loop of {preset}, {seeds} x {worlds} worlds, {devices} device(s)")
+    case = (preset, seeds, worlds, plan.updates, plan.repeats, 0, 0, devices)
+    return probe.run(*case, host_devices=devices)
 
 
 def _say(what: str) -> None:

@@ -15,7 +15,7 @@ from experiments import _interactions, _launch, _ranges
 from nsca_jax import objects
 from nsca_jax.evaluation import ablation, transfer
 from nsca_jax.sensors import camera as camera_lib
-from nsca_jax.training import babbling, experience, faults, learner
+from nsca_jax.training import babbling, experience, faults, learner, parallel
 
 TASKS = ablation.TASKS
 CONDITIONS = tuple(ablation.CONDITIONS)
@@ -136,21 +136,23 @@ def live(config, has: Given, condition: str, numbers: list[int], tell=lambda don
     loss [S, P]; contact [S], the share of interactions in which hand or table met the object.
     """
     settings = settings_of(config, len(numbers), condition)
-    init, chunk = babbling.make_train(settings)
+    devices = parallel.devices_for(settings.seeds)
+    init, chunk = babbling.make_train(settings, devices)
     settle = babbling.make_settle(settings)
     body = has.forced if settings.forced else has.astray
     if body is None:
         body = experience.make_body(objects.load(config.objects_a).properties)
     first = SHAM_OFFSET if condition == ablation.SHAM else 0
     keys = jax.vmap(jax.random.key)(first + jnp.asarray(numbers))
-    state, points = jax.jit(init)(keys), []
+    state, points = babbling.place(settings, jax.jit(init)(keys), devices), []
     length = settings.iterations // settings.stages
     for done in range(config.chunk, settings.iterations + 1, config.chunk):
         state, metrics = chunk(body, state, config.chunk)
-        figures = ablation.judge(settings, state, has.bench, len(config.tasks))
+        whole = parallel.gather(state, devices)
+        figures = ablation.judge(settings, whole, has.bench, len(config.tasks))
         points.append(jax.device_get(figures | {"loss": metrics["loss"].mean(0)}))
         if settings.stiffness and done % length == 0:
-            state = settle(state)
+            state = babbling.place(settings, settle(whole), devices)
         tell(done / settings.iterations)
     curves = {name: np.stack([p[name] for p in points], 1) for name in points[0]}
     acted = settings.iterations * settings.worlds

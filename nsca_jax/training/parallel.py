@@ -47,6 +47,11 @@ def place(tree: Any, devices: int, axes: Any) -> Any:
     return tree if devices == 1 else jax.device_put(tree, shardings(devices, axes))
 
 
+def gather(tree: Any, devices: int) -> Any:
+    """`tree` on the first device alone, for programs that are not spread."""
+    return tree if devices == 1 else jax.device_put(tree, jax.local_devices()[0])
+
+
 def shardings(devices: int, axes: Any) -> Any:
     """Where each entry of `axes` lies, for `jit`: without it an empty array would come back
     elsewhere, and the next call be compiled anew. None on one device.
