@@ -1,7 +1,3 @@
-"""Ratios against peers: `python -m benchmarks.run`."""
+"""Speed, measured as ratios in one run."""
 
-import os
-
-# before jax is imported: XLA complains at length that a cached program names features that this
-# very machine invented
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import experiments as _  # noqa: F401  (its environment, before JAX starts)

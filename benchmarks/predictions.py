@@ -6,8 +6,8 @@ from typing import Any
 # (figure or ratio, what it is, predicted, why)
 PREDICTIONS = (
     (
-        "physics_to_c_per_core_64_worlds",
-        "physics, of the C engine's rate per core",
+        "physics_to_c_per_core_128_worlds",
+        "physics, of the C engine's rate per core, all cores at work",
         0.5,
         "half of a step was the solver's factorisation and its two substitutions; Gauss-Jordan "
         "needs a third of their kernels",

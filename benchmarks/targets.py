@@ -7,7 +7,13 @@ GIB = 2**30
 # (figure or ratio, claim, its scale, direction, threshold)
 TARGETS = (
     ("loop_1x64", "control steps/s, senses and learning included", 25.0, ">=", 3000.0),
-    ("physics_to_c_per_core_64_worlds", "physics, of the C engine's rate per core", 1, ">=", 0.45),
+    (
+        "physics_to_c_per_core_128_worlds",
+        "physics, of the C engine's rate per core, all cores at work",
+        1,
+        ">=",
+        0.45,
+    ),
     ("paper_minutes", "minutes of the paper preset's 101,000 interactions, one seed", 1, "<=", 20),
     ("seed_cost_16x16", "cost of a seed among 16, of one seed alone", 1, "<=", 0.6),
     ("compile_cold", "seconds to compile the loop", 1, "<=", 60),

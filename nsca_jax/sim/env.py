@@ -1,8 +1,8 @@
 """The pure environment: reset, one control step, and the roll-out of a whole interaction.
 
-Every function is for ONE world; callers `vmap` over a single flat axis of worlds. Between physics
-steps only positions, velocities and the solver's warm start are carried: MJX's other arrays are
-rebuilt inside the step, which is faster than carrying them.
+`step` and `rollout` are for W worlds on a single flat axis, every other function for ONE world:
+callers `vmap`. Between physics steps only positions, velocities and the solver's warm start are
+carried: MJX's other arrays are rebuilt inside the step, which is faster than carrying them.
 """
 
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
@@ -91,14 +91,18 @@ def reset(scene: scene_lib.Scene, object_id, skill, parameters, place_m, astray_
     )
 
 
-def step(scene: scene_lib.Scene, world: World) -> tuple[World, Reading]:
-    """One control step of SUBSTEPS physics steps. A world that diverges is frozen and flagged."""
-    fields = jax.tree.map(lambda leaf: leaf[world.object_id], scene.objects)
-    truth = jax.tree.map(lambda leaf: leaf[world.object_id], scene.properties)
-    zero = (jnp.zeros((2, 3)), jnp.zeros((2, 3)), jnp.zeros(3), *jnp.zeros((3,)))
+def step(scene: scene_lib.Scene, worlds: World) -> tuple[World, Reading]:
+    """One control step of SUBSTEPS physics steps of W worlds: World [W, ...] -> (World, Reading).
 
-    def substep(carry, _):
-        now, sums = carry
+    A world that diverges is frozen and flagged.
+    """
+    count = len(worlds.step)
+    fields = jax.tree.map(lambda leaf: leaf[worlds.object_id], scene.objects)
+    truth = jax.tree.map(lambda leaf: leaf[worlds.object_id], scene.properties)
+    shapes = ((2, 3), (2, 3), (3,), (), (), ())
+    zero = tuple(jnp.zeros((count, *shape)) for shape in shapes)
+
+    def one(fields, truth, now, sums):
         now, felt = _physics(scene, fields, truth, now)
         first = jnp.where(now.step <= FIRST_FEEL_STEPS, 1.0, 0.0)
         spawn = jnp.where(now.step == 1, 1.0, 0.0)
@@ -113,7 +117,17 @@ def step(scene: scene_lib.Scene, world: World) -> tuple[World, Reading]:
         )
         return (now, sums), target
 
-    (after, sums), targets = jax.lax.scan(substep, (world, zero), None, scene_lib.SUBSTEPS)
+    (after, sums), targets = jax.lax.scan(
+        lambda carry, _: jax.vmap(one)(fields, truth, *carry),
+        (worlds, zero),
+        None,
+        scene_lib.SUBSTEPS,
+    )
+    return jax.vmap(_read)(worlds, after, sums, targets[-1])
+
+
+def _read(world: World, after: World, sums, target) -> tuple[World, Reading]:
+    """One world after a control step, frozen as it was before where it diverged; its reading."""
     speed = jnp.max(jnp.abs(after.qvel))
     good = jnp.all(jnp.isfinite(after.qpos)) & (speed < SPEED_LIMIT) & world.finite
     frozen = world.replace(qvel=jnp.zeros(11), warmstart=jnp.zeros(11), finite=good)
@@ -124,7 +138,7 @@ def step(scene: scene_lib.Scene, world: World) -> tuple[World, Reading]:
         qpos=after.qpos,
         qvel=after.qvel,
         rotation_rad=after.rotation_rad,
-        command_m=jnp.where(good, targets[-1], after.qpos[HAND]),
+        command_m=jnp.where(good, target, after.qpos[HAND]),
         touch_Ns=touch,
         first_touch_Ns=first_touch,
         impact_Ns=impact,
@@ -144,9 +158,7 @@ def rollout(scene: scene_lib.Scene, worlds: World, steps: int = scene_lib.CONTRO
     """
 
     def block(worlds):
-        return jax.lax.scan(
-            lambda now, _: jax.vmap(lambda w: step(scene, w))(now), worlds, None, steps
-        )
+        return jax.lax.scan(lambda now, _: step(scene, now), worlds, None, steps)
 
     count = len(worlds.step)
     blocks = blocks_of(count) if jax.default_backend() == "cpu" else 1
