@@ -22,8 +22,8 @@ UNIT = "physics steps/s"
 def measure(body, batches: tuple[int, ...], repeats: int) -> tuple[list, list]:
     """(figures, ratios): steps a second by the wall clock, and a second of one core.
 
-    Both engines run on one thread of work and on all cores. `agreement` is the median distance, over
-    worlds, between where its objects end and where MJX's do.
+    Both engines run as one piece of work and on all cores. `agreement` is the median distance,
+    over worlds, between where the C engine's objects end and where MJX's do.
     """
     models = c_engine.models(body.scene.properties)
     figures, ratios = [], []

@@ -19,7 +19,7 @@ from nsca_jax.continual import arms
 from nsca_jax.data import digits
 from nsca_jax.evaluation import forgetting
 from nsca_jax.models import mlp, taps
-from nsca_jax.training import sequence
+from nsca_jax.training import parallel, sequence
 
 SEQUENCES = {  # name -> (seed, config) -> Tasks
     "permuted": lambda seed, config: digits.permuted(seed, 5),
@@ -60,7 +60,8 @@ def make(method: str, tasks: int, remembered: int, width: int, settings: sequenc
         arms.make(method, learner),
         settings,
     )
-    return init, learn, jax.jit(jax.vmap(lambda p, x, y: sequence.accuracies(apply, p, x, y)))
+    test = jax.jit(parallel.vmap(lambda p, x, y: sequence.accuracies(apply, p, x, y)))
+    return init, learn, test
 
 
 def learn_sequence(config, run, name: str, method: str, data: digits.Tasks, strength) -> np.ndarray:

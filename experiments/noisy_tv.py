@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import _launch, _noisy_tv_report, _parts, _ranges
-from nsca_jax.training import exploring
+from nsca_jax.training import exploring, parallel
 from nsca_jax.worlds import rooms
 
 SIGNALS = {  # name -> what differs from the config's default signal
@@ -59,7 +59,7 @@ def live(config, signal: str, world: str) -> exploring.Diary:
 def make(settings: exploring.ExploreSettings):
     """(init, live) over seeds; kept, so that a signal's worlds share one program."""
     init, lives = exploring.make_explorer(settings)
-    return jax.jit(jax.vmap(init)), lives
+    return jax.jit(parallel.vmap(init)), lives
 
 
 def judge(config, run) -> dict[str, dict[str, exploring.Diary]]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from experiments import _launch, _parts, _ranges, _slot_discovery_report
 from nsca_jax.models import slots as slots_lib
-from nsca_jax.training import slot_bank
+from nsca_jax.training import parallel, slot_bank
 from nsca_jax.worlds import hidden_properties as world_lib
 
 CONDITIONS = ("independent", "correlated", "mixed", "shuffled")
@@ -46,10 +46,10 @@ def programs(width: int, hidden: int, settings: slot_bank.Settings):
     learner = slot_bank.make_learner(bank, settings)
     init, learn, turn, look = learner
     return (
-        jax.jit(jax.vmap(init)),
-        jax.jit(jax.vmap(learn, (0, 0, 0, None)), donate_argnums=0),
-        jax.jit(jax.vmap(turn)),
-        jax.jit(jax.vmap(look, (0, 0, 0, None))),
+        jax.jit(parallel.vmap(init)),
+        jax.jit(parallel.vmap(learn, (0, 0, 0, None)), donate_argnums=0),
+        jax.jit(parallel.vmap(turn)),
+        jax.jit(parallel.vmap(look, (0, 0, 0, None))),
     )
 
 

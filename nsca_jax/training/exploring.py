@@ -22,7 +22,7 @@ from flax import struct
 
 from nsca_jax.curiosity import arms, evidence, recent_mean, rnd
 from nsca_jax.models import forward
-from nsca_jax.training import planning
+from nsca_jax.training import parallel, planning
 from nsca_jax.worlds import rooms
 
 A = len(rooms.ACTIONS)
@@ -120,7 +120,7 @@ def make_explorer(settings: ExploreSettings) -> tuple[Callable, Callable]:
         def one(life):
             return jax.lax.scan(lambda s, _: _episode(settings, s), life, None, episodes)
 
-        return jax.vmap(one)(lives)
+        return parallel.vmap(one)(lives)
 
     return functools.partial(_init, settings), live
 

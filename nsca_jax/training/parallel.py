@@ -42,6 +42,21 @@ def over_seeds(one_device: Callable, devices: int, in_axes: Any, out_axes: Any) 
     )
 
 
+def vmap(function: Callable, in_axes: Any = 0) -> Callable:
+    """`jax.vmap` over seeds, whose equal shares the local devices work out side by side.
+
+    `in_axes`: 0 or None for each argument, or for all; what comes back leads with seeds.
+    """
+
+    def call(*arguments):
+        axes = in_axes if isinstance(in_axes, tuple) else (in_axes,) * len(arguments)
+        with_seeds = next(x for x, axis in zip(arguments, axes, strict=True) if axis is not None)
+        seeds = len(jax.tree.leaves(with_seeds)[0])
+        return over_seeds(jax.vmap(function, axes), devices_for(seeds), axes, 0)(*arguments)
+
+    return call
+
+
 def place(tree: Any, devices: int, axes: Any) -> Any:
     """`tree` laid out over the devices as `over_seeds` wants it; as it is on one device."""
     return tree if devices == 1 else jax.device_put(tree, shardings(devices, axes))

@@ -10,6 +10,7 @@ from flax import struct
 
 from nsca_jax.continual import arms
 from nsca_jax.continual.method import Method
+from nsca_jax.training import parallel
 
 
 class Settings(NamedTuple):
@@ -78,7 +79,7 @@ def make_learner(
         memory = method.consolidate(memory, params, x_NxD, y_N, key_end)
         return LearnerState(params, memory, state.key, state.finished + 1)
 
-    return jax.jit(jax.vmap(init)), jax.jit(jax.vmap(learn), donate_argnums=0)
+    return jax.jit(parallel.vmap(init)), jax.jit(parallel.vmap(learn), donate_argnums=0)
 
 
 def accuracies(apply: Callable, params: Any, x_TxMxD: jax.Array, y_TxM: jax.Array) -> jax.Array:
