@@ -94,6 +94,15 @@ def compiling(plan: Plan) -> list[dict[str, Any]]:
 def loops(plan: Plan) -> tuple[list, list]:
     """(figures, ratios): the compiled loop's rate and peak memory, seeds alone and together."""
     figures, rates = [], {}
+    found = _probe("prototype", 1, plan.alone[-1], plan)
+    figures.append(
+        clock.rate(
+            f"prototype_1x{plan.alone[-1]}",
+            "interactions/s",
+            found["interactions"],
+            found["wall_s"],
+        )
+    )
     for seeds, worlds in (*((1, worlds) for worlds in plan.alone), *plan.together):
         name = f"{seeds}x{worlds}"
         found = _probe("laptop", seeds, worlds, plan)

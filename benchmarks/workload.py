@@ -18,6 +18,10 @@ from nsca_jax.sensors import camera as camera_lib
 from nsca_jax.sim import env
 from nsca_jax.training import babbling, experience
 
+# the learner that the target for the loop's rate is set for, else as `laptop`: 236,000 parameters
+# in all members, one update a control step
+PROTOTYPE = {"width": 96, "blocks": 2, "updates": 25}
+
 
 def use_compile_cache() -> None:
     """The persistent compilation cache: JAX_COMPILATION_CACHE_DIR, or the experiments' folder."""
@@ -29,10 +33,13 @@ def use_compile_cache() -> None:
 def load(preset: str, seeds: int, worlds: int, updates: int = 0, things: int = 0, pixels: int = 0):
     """(BabbleSettings, Body) of a preset of configs/babble.py with S seeds x B worlds.
 
+    `prototype` is one too, here alone.
     `updates`: gradient steps an iteration, `things`: objects in all, Set A's over and over,
     `pixels`: of the eye, a side; 0: the preset's own.
     """
-    config: Any = get_config(preset)
+    config: Any = get_config("laptop" if preset == "prototype" else preset)
+    if preset == "prototype":
+        config.learner.update(PROTOTYPE)
     config.seeds, config.worlds = seeds, worlds
     config.learner.updates = updates or config.learner.updates
     config.image_size = pixels or config.image_size

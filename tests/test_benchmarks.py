@@ -36,7 +36,7 @@ def test_works_take_turns_and_the_first_turn_is_not_timed():
 
 @pytest.mark.parametrize(("median", "reached"), [(119.9, False), (120.0, True)])
 def test_a_target_is_reached_at_its_threshold(median, reached):
-    (held,) = targets.judge([{"name": "loop_1x64", "median": median}])
+    (held,) = targets.judge([{"name": "prototype_1x64", "median": median}])
     assert held["value"] == pytest.approx(25 * median)
     assert held["reached"] is reached
 

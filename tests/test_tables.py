@@ -19,6 +19,33 @@ def test_speed_table_says_what_was_missed():
     assert lines[-1] == "Measured on cpu: two cores."
 
 
+def test_the_floor_is_told_beside_what_was_measured():
+    medians = {"operations": 50e3, "bytes": 150e3, "kernels": 20.0}
+    figures = [_figure(f"step_{name}", value) for name, value in medians.items()]
+    figures += [_figure(f"machine_{name}", 1e10) for name in medians]
+    figures += [_figure(f"floor_{name}", value / 1e10) for name, value in medians.items()]
+    figures += [_figure(f"{engine}_all_cores_128_worlds_per_core", 2e5) for engine in ("mjx", "c")]
+    table = tables.floor_table({"device": "cpu: two cores", "figures": figures})
+    assert "| operations | 50,000 | 1e+10 | 5.00 |" in table
+    assert "| **measured, MJX**, 128 worlds on all cores | | | 5.00 |" in table
+
+
+def test_predictions_stand_beside_what_came():
+    one = {"claim": "rate", "predicted": 0.5, "why": "half the work", "measured": 0.4321}
+    table = tables.predictions_table({"predictions": [one]})
+    assert table.splitlines()[-1] == "| rate | 0.5 | half the work | 0.432 |"
+
+
+def test_every_figure_has_its_spread():
+    figures = [_figure("steps", 1234.5)]
+    ratios = [{"name": "steps_to_c", "of": ["a", "b"], "median": 0.5, "low": 0.4, "high": 0.6}]
+    report = {"device": "cpu", "versions": {"jax": "1"}, "figures": figures, "ratios": ratios}
+    lines = tables.figures_table(report).splitlines()
+    assert lines[2] == "| `steps` | 1234 | 1234 to 1234 | s |"
+    assert lines[3] == "| `steps_to_c` | 0.5 | 0.4 to 0.6 | ratio |"
+    assert lines[-1] == "Measured on cpu; jax 1."
+
+
 def test_a_block_is_replaced_and_nothing_else(tmp_path):
     begin, end = (mark.format(name="speed") for mark in (tables.BEGIN, tables.END))
     path = tmp_path / "page.md"
@@ -44,3 +71,7 @@ def _target(claim, value, direction, threshold, reached):
         "threshold": threshold,
         "reached": reached,
     }
+
+
+def _figure(name, value):
+    return {"name": name, "unit": "s", "median": value, "low": value, "high": value}

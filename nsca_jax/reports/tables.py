@@ -43,6 +43,41 @@ def speed_table(report: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", f"Measured on {report['device']}."])
 
 
+def floor_table(report: Mapping[str, Any]) -> str:
+    """A Markdown table of benchmarks/floor.py: what a physics step takes, and its floors."""
+    middle = {item["name"]: item["median"] for item in report["figures"]}
+    lines = [
+        "| of a step and world | taken | a core does a second | least time, µs |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name in ("operations", "bytes", "kernels"):
+        taken, speed = middle[f"step_{name}"], middle[f"machine_{name}"]
+        floor = 1e6 * middle[f"floor_{name}"]
+        lines.append(f"| {name} | {taken:,.0f} | {speed:.2g} | {floor:.2f} |")
+    for name, what in (("mjx", "measured, MJX"), ("c", "measured, the C engine")):
+        rate = middle[f"{name}_all_cores_128_worlds_per_core"]
+        lines.append(f"| **{what}**, 128 worlds on all cores | | | {1e6 / rate:.2f} |")
+    return "\n".join([*lines, "", f"Measured on {report['device']}."])
+
+
+def predictions_table(report: Mapping[str, Any]) -> str:
+    """A Markdown table of benchmarks/predictions.py: expected, why, measured."""
+    lines = ["| figure | expected | because | measured |", "| --- | --- | --- | --- |"]
+    for p in report["predictions"]:
+        lines.append(f"| {p['claim']} | {p['predicted']:.3g} | {p['why']} | {p['measured']:.3g} |")
+    return "\n".join(lines)
+
+
+def figures_table(report: Mapping[str, Any]) -> str:
+    """A Markdown table of every figure and ratio of a benchmark: median, lowest, highest."""
+    lines = ["| figure | median | lowest to highest | unit |", "| --- | --- | --- | --- |"]
+    for x in [*report["figures"], *({"unit": "ratio", **r} for r in report["ratios"])]:
+        spread = f"{x['low']:.4g} to {x['high']:.4g}"
+        lines.append(f"| `{x['name']}` | {x['median']:.4g} | {spread} | {x['unit']} |")
+    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    return "\n".join([*lines, "", f"Measured on {report['device']}; {versions}."])
+
+
 def replace_block(path: Path, name: str, text: str) -> None:
     """Puts `text` between the markers of block `name` in a document.
 
