@@ -198,13 +198,12 @@ def versions() -> dict[str, str]:
 
 
 def device() -> str:
-    """Such as `gpu: NVIDIA H100 x1` or `cpu: x86_64, 2 cores x1`."""
+    """Such as `gpu: NVIDIA H100 x1` or `cpu: x86_64, 2 cores`."""
     devices = jax.devices()
     first = devices[0]
-    kind = first.device_kind
     if first.platform == "cpu":
-        kind = f"{platform.machine()}, {os.cpu_count()} cores"
-    return f"{first.platform}: {kind} x{len(devices)}"
+        return f"cpu: {platform.machine()}, {os.cpu_count()} cores"
+    return f"{first.platform}: {first.device_kind} x{len(devices)}"
 
 
 def _reaches(value: float | None, threshold: float, direction: str) -> bool:
