@@ -25,11 +25,13 @@ INSTRUCTION = re.compile(r"^.* = .*? ([\w\-]+)\((.*)$", re.M)
 def measure(body, worlds: int, repeats: int) -> list:
     """Figures of one physics step of W worlds: what it takes, what a core gives, the floors."""
     program = _program(body, worlds)
-    cost = program.cost_analysis()
+    cost, text = program.cost_analysis(), program.as_text()
+    if cost is None or text is None:
+        raise RuntimeError("this back end does not say what its programs take")
     work = {
         "operations": cost["flops"] / worlds,
         "bytes": cost["bytes accessed"] / worlds,
-        "kernels": kernels(program.as_text(), body.scene.model.opt.iterations) / worlds,
+        "kernels": kernels(text, body.scene.model.opt.iterations) / worlds,
     }
     line, dot = jnp.ones(WIDTH), jnp.ones(8)
     each = {
