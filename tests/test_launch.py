@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import experiments
 from experiments import _launch
 from experiments._progress import Progress, duration
 from experiments._run import Run
@@ -148,7 +149,7 @@ def test_a_run_from_start_to_finish_and_not_again(place):
     records, dropped = metrics.read(place / "runs/tiny/metrics.jsonl")
     assert dropped == 0
     assert config["verbose"] is True
-    assert records[0]["devices"] == 1
+    assert records[0]["devices"] == experiments.CORES
     assert [r["total"] for r in records[1:]] == [1, 3, 6]
     status, out, _ = run(place, "--config.verbose=true")
     assert status == 0
