@@ -33,18 +33,18 @@ def measure(body, worlds: int, repeats: int) -> list:
         "bytes": cost["bytes accessed"] / worlds,
         "kernels": kernels(text, body.scene.model.opt.iterations) / worlds,
     }
-    line, dot = jnp.ones(WIDTH), jnp.ones(8)
-    each = {
-        "operations": (2.0 * MULTIPLY_ADDS * WIDTH, functools.partial(_multiply_adds, line)),
-        "bytes": (8.0 * WIDTH, functools.partial(_one_kernel, line)),
-        "kernels": (1.0, functools.partial(_one_kernel, dot)),
-    }
+    line, few = jnp.ones(WIDTH), jnp.ones(8)
     times = clock.interleave(
-        {name: lambda run=run: jax.block_until_ready(run()) for name, (_, run) in each.items()},
+        {
+            "operations": lambda: _multiply_adds(line).block_until_ready(),
+            "bytes": lambda: _one_kernel(line).block_until_ready(),
+            "kernels": lambda: _one_kernel(few).block_until_ready(),
+        },
         repeats,
     )
+    of_a_round = {"operations": 2 * MULTIPLY_ADDS * WIDTH, "bytes": 8 * WIDTH, "kernels": 1}
     found = []
-    for name, (count, _) in each.items():
+    for name, count in of_a_round.items():
         speed = clock.rate(f"machine_{name}", f"{name}/s", count * ROUNDS, times[name].core_s)
         floor = [work[name] / value for value in (speed["low"], speed["median"], speed["high"])]
         found += [

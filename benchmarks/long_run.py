@@ -23,9 +23,9 @@ from nsca_jax.reports import plain, results
 EVERY_S = 10.0
 WARM_UP = 1 / 6
 MAY_GROW = 1.05
-A_MINUTE = 2  # chunks of 1,024 interactions a seed: more than will be done
+CHUNK = 128  # iterations; a chunk of 32 worlds is more than a seed does in a minute
 COMPILED = b"Finished XLA compilation"  # what JAX_LOG_COMPILES says of each
-BABBLE = ("-m", "experiments.babble", "--config.seeds=2", "--config.chunk=32")
+BABBLE = ("-m", "experiments.babble", "--config.seeds=2", "--config.worlds=32")
 
 
 def main(arguments: list[str]) -> int:
@@ -54,9 +54,12 @@ SAID = ("minutes", "interactions", "resident_growth", "compiled_after_warm_up")
 def watch(seconds: float, folder: Path) -> dict[str, Any]:
     """The report of a run of so many seconds after its first chunk."""
     log, meter = folder / "stderr", _progress.Progress()
-    chunks = 1 + round(A_MINUTE * seconds / 60.0)
-    endless = f"--config.competence_interactions={1024 * chunks + 512}"
-    command = [sys.executable, *BABBLE, endless, f"--workdir={folder / 'run'}"]
+    competent = 32 * CHUNK * (2 + int(seconds / 60.0))  # more than there is time for
+    command = [
+        *(sys.executable, *BABBLE, f"--config.chunk={CHUNK}", f"--workdir={folder / 'run'}"),
+        f"--config.random_interactions={32 * CHUNK}",
+        f"--config.competence_interactions={competent}",
+    ]
     with log.open("wb") as stderr:
         environment = os.environ | {"JAX_LOG_COMPILES": "1"}
         child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=stderr)

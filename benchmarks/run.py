@@ -95,20 +95,11 @@ def loops(plan: Plan) -> tuple[list, list]:
     """(figures, ratios): the compiled loop's rate and peak memory, seeds alone and together."""
     figures, rates = [], {}
     found = _probe("prototype", 1, plan.alone[-1], plan)
-    figures.append(
-        clock.rate(
-            f"prototype_1x{plan.alone[-1]}",
-            "interactions/s",
-            found["interactions"],
-            found["wall_s"],
-        )
-    )
+    figures.append(_rate(f"prototype_1x{plan.alone[-1]}", found))
     for seeds, worlds in (*((1, worlds) for worlds in plan.alone), *plan.together):
         name = f"{seeds}x{worlds}"
         found = _probe("laptop", seeds, worlds, plan)
-        rates[seeds, worlds] = clock.rate(
-            f"loop_{name}", "interactions/s", found["interactions"], found["wall_s"]
-        )
+        rates[seeds, worlds] = _rate(f"loop_{name}", found)
         memory = clock.figure(f"memory_{name}", "GiB", [found["peak_bytes"] / targets.GIB])
         figures += [rates[seeds, worlds], memory]
     if plan.paper:
@@ -117,12 +108,7 @@ def loops(plan: Plan) -> tuple[list, list]:
         figures.append(clock.figure("paper_minutes", "min", minutes))
     seeds, worlds = plan.together[0]
     found = _probe("laptop", seeds, worlds, plan, devices=2)
-    spread = clock.rate(
-        f"loop_{seeds}x{worlds}_on_2_devices",
-        "interactions/s",
-        found["interactions"],
-        found["wall_s"],
-    )
+    spread = _rate(f"loop_{seeds}x{worlds}_on_2_devices", found)
     figures.append(spread)
     devices = clock.ratio("devices_2_to_1", spread, rates[seeds, worlds])
     costs = [  # one seed after another costs each what it costs alone
@@ -150,6 +136,10 @@ def _probe(preset: str, seeds: int, worlds: int, plan: Plan, devices: int = 1) -
     _say(f"loop of {preset}, {seeds} x {worlds} worlds, {devices} device(s)")
     case = (preset, seeds, worlds, plan.updates, plan.repeats, 0, 0, devices)
     return probe.run(*case, host_devices=devices)
+
+
+def _rate(name: str, found: dict[str, Any]) -> dict[str, Any]:
+    return clock.rate(name, "interactions/s", found["interactions"], found["wall_s"])
 
 
 def _say(what: str) -> None:

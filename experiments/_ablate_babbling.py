@@ -148,11 +148,12 @@ def live(config, has: Given, condition: str, numbers: list[int], tell=lambda don
     length = settings.iterations // settings.stages
     for done in range(config.chunk, settings.iterations + 1, config.chunk):
         state, metrics = chunk(body, state, config.chunk)
-        whole = parallel.gather(state, devices)
-        figures = ablation.judge(settings, whole, has.bench, len(config.tasks))
+        lived = parallel.gather(state.replace(buffer=None), devices)
+        figures = ablation.judge(settings, lived, has.bench, len(config.tasks))
         points.append(jax.device_get(figures | {"loss": metrics["loss"].mean(0)}))
         if settings.stiffness and done % length == 0:
-            state = babbling.place(settings, settle(whole), devices)
+            settled = settle(parallel.gather(state, devices))
+            state = babbling.place(settings, settled, devices)
         tell(done / settings.iterations)
     curves = {name: np.stack([p[name] for p in points], 1) for name in points[0]}
     acted = settings.iterations * settings.worlds

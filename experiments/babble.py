@@ -158,15 +158,15 @@ def run_arm(config, run, arm: str, stage: Stage, number: int) -> dict:
         iteration = int(state.iteration)
         run.tell_faults(arm, faults.found(state.learner.optimiser, state.learner.params))
         faults.refuse_none_left(run.faults[arm], config.seeds)
-        whole = parallel.gather(state, devices)
-        figures = _log(run, arm, settings, stage, whole, metrics)
+        lived = parallel.gather(state.replace(buffer=None), devices)
+        figures = _log(run, arm, settings, stage, lived, metrics)
         run.save(iteration, state, name=arm)
         run.progress(number * total + iteration, len(config.arms) * total, "it", **figures)
         if run.stopping:
             raise run.interrupted()
-    state = parallel.gather(state, devices)
-    record = claims_lib.record(settings, stage, state, judge(settings, stage, state))
-    run.save_weights(arm, first_seed(state.learner), arm=arm)
+    lived = parallel.gather(state.replace(buffer=None), devices)
+    record = claims_lib.record(settings, stage, lived, judge(settings, stage, lived))
+    run.save_weights(arm, first_seed(lived.learner), arm=arm)
     run.write_arrays(done, record)
     return record
 

@@ -69,7 +69,7 @@ def experience(config, condition: str, seed: jax.Array):
 def discover(config, run, condition: str) -> dict[str, np.ndarray]:
     """Learns one condition, all seeds at once; what the bank says of held-out objects."""
     seeds = config.seed + jnp.arange(config.seeds)
-    train, test = jax.jit(jax.vmap(functools.partial(experience, config, condition)))(seeds)
+    train, test = jax.jit(parallel.vmap(functools.partial(experience, config, condition)))(seeds)
     settings = settings_of(config)
     init, learn, turn, look = programs(config.width, config.hidden, settings)
     state = init(jax.vmap(jax.random.key)(seeds), *train[:2])

@@ -22,7 +22,7 @@ from nsca_jax.models import dynamics
 from nsca_jax.sim import env, skills
 from nsca_jax.sim import scene as scene_lib
 from nsca_jax.training import babbling, experience, learner
-from tests import lab
+from tests import bits, lab
 
 OBJECTS, SEEDS, WORLDS, RECORDED = 4, 2, 8, 6
 TASKS = len(ablation.TASKS)
@@ -118,12 +118,6 @@ def test_the_sham_is_the_full_agent():
         ablation.switch(FULL, "without_gravity")
 
 
-def on_host(state):
-    """A copy that outlives the donation of the state."""
-    state = state.replace(keys=jax.random.key_data(state.keys))
-    return jax.tree.map(lambda x: np.array(x, copy=True), state)
-
-
 @pytest.fixture(scope="module")
 def lived(recording):
     """State of the full agent after each of its two stages, and what it chose."""
@@ -131,9 +125,9 @@ def lived(recording):
     settle = babbling.make_settle(FULL)
     half, first = chunk(recording, state, HALF)
     half = settle(half)
-    kept = on_host(half)
+    kept = bits.on_host(half)
     whole, second = chunk(recording, half, HALF)
-    whole = on_host(whole)
+    whole = bits.on_host(whole)
     return kept, whole, jax.device_get((first["region"], second["region"]))
 
 
@@ -166,7 +160,7 @@ def test_ewc_holds_parameters_back(recording, lived):
     state = babbling.make_settle(FULL)(chunk(recording, state, HALF)[0])
     stiffer = jax.tree.map(lambda x: 1000.0 * x, state.stiff.precision)
     state = state.replace(stiff=state.stiff.replace(precision=stiffer))
-    held = on_host(chunk(recording, state, HALF)[0]).learner.params
+    held = bits.on_host(chunk(recording, state, HALF)[0]).learner.params
     left = [float(ewc.penalty(half.stiff, params)) for params in (held, whole.learner.params)]
     assert left[0] < 0.3 * left[1]
 
@@ -192,7 +186,7 @@ def test_without_memory_nothing_old_is_replayed(recording):
                 )
                 state = state.replace(buffer=state.buffer.replace(rows=rows))
             state, _ = chunk(recording, state, HALF)
-            ends.append(on_host(state).learner.params)
+            ends.append(bits.on_host(state).learner.params)
         equal = all(map(np.array_equal, *map(jax.tree.leaves, ends)))
         assert equal == same
 

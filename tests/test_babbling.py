@@ -18,6 +18,7 @@ from nsca_jax.evaluation.babbling_claims import Stage
 from nsca_jax.sensors import camera as camera_lib
 from nsca_jax.sim import skills
 from nsca_jax.training import babbling, experience, faults, learner
+from tests import bits
 
 NAMES = ("steel bearing", "glass marble", "oak peg", "clay ball", "foam cube", "clay tile")
 RADIO = len(NAMES)
@@ -88,25 +89,15 @@ def loop():
 @pytest.fixture(scope="module")
 def unbroken(loop):
     """The state after a whole run of seeds 0 and 1, on the host."""
-    return host(loop.run(loop.start(0, 1)))
-
-
-def host(tree):
-    """Every leaf as NumPy, keys as their data."""
-
-    def plain(leaf):
-        key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        return np.asarray(jax.random.key_data(leaf) if key else leaf)
-
-    return jax.tree.map(plain, tree)
+    return bits.on_host(loop.run(loop.start(0, 1)))
 
 
 def differing(one, other) -> list[str]:
     """Paths of the leaves whose bits differ."""
     pairs = jax.tree_util.tree_map_with_path(
         lambda path, a, b: None if a.tobytes() == b.tobytes() else jax.tree_util.keystr(path),
-        host(one),
-        host(other),
+        bits.on_host(one),
+        bits.on_host(other),
     )
     return jax.tree.leaves(pairs)
 
@@ -149,7 +140,7 @@ def test_a_resumed_run_gives_the_bits_of_an_unbroken_one(loop, unbroken, tmp_pat
 
 
 def test_a_seed_does_not_depend_on_its_neighbours(loop, unbroken):
-    other = host(loop.run(loop.start(0, 5)))
+    other = bits.on_host(loop.run(loop.start(0, 5)))
     mine = ("learner", "slow", "curiosity", "table", "visits")
 
     def of(state, seed):
@@ -203,7 +194,7 @@ def test_a_sick_object_enters_neither_memory_nor_table(loop):
     fields = ("body_mass", "body_inertia")
     sick = {f: scene.objects[f].at[0, 1].set(jnp.nan) for f in fields}
     body = loop.body.replace(scene=scene.replace(objects=scene.objects | sick))
-    state = host(loop.run(loop.start(0, 1), body))
+    state = bits.on_host(loop.run(loop.start(0, 1), body))
     per_object = state.visits.sum(1).reshape(SMALL.seeds, SMALL.objects, -1).sum(-1)
     assert (per_object[:, 0] > 0).all()
     np.testing.assert_array_equal(state.bad_worlds, per_object[:, 0])
@@ -218,14 +209,14 @@ def test_a_sick_object_enters_neither_memory_nor_table(loop):
 def test_a_seed_at_fault_is_frozen_and_the_other_does_not_notice(loop, unbroken):
     """What the second seed expects to hear is not a number: its first loss is not one either."""
     state = loop.start(0, 1)
-    before = host(state.learner)
+    before = bits.on_host(state.learner)
     mean = state.learner.statistics.outcome.mean.at[1, 7].set(jnp.nan)
     outcome = state.learner.statistics.outcome.replace(mean=mean)
     statistics = dataclasses.replace(state.learner.statistics, outcome=outcome)
     state = state.replace(learner=state.learner.replace(statistics=statistics))
     state, metrics = loop.chunk(state)
     np.testing.assert_array_equal(np.isnan(metrics["loss"]), [[False, True]] * CHUNK)
-    after = host(loop.run(state, chunks=CHUNKS - 1))
+    after = bits.on_host(loop.run(state, chunks=CHUNKS - 1))
 
     def of(state, seed):
         return jax.tree.map(lambda x: x[seed], (state.params, state.optimiser.inner))

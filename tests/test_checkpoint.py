@@ -11,6 +11,7 @@ import optax
 import pytest
 
 from nsca_jax import checkpoint
+from tests import bits
 
 ADAM = optax.adam(1e-3)
 
@@ -27,14 +28,6 @@ def make_state(seed=0):
         "step": 7,
         "missing": None,
     }
-
-
-def bits(tree):
-    def of(leaf):
-        is_key = hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        return jax.random.key_data(leaf) if is_key else leaf
-
-    return jax.tree.map(of, tree)
 
 
 def flip_a_bit(path):
@@ -67,7 +60,7 @@ def test_restores_every_leaf_and_typed_key_exactly(tmp_path, abstract):
     template = jax.eval_shape(lambda: make_state(2)) if abstract else make_state(2)
     restored, step = checkpoint.restore(tmp_path, template)
     assert step == 12
-    chex.assert_trees_all_equal(bits(restored), bits(state))
+    chex.assert_trees_all_equal(bits.on_host(restored), bits.on_host(state))
     assert restored["keys"].dtype == state["keys"].dtype
     draw = jax.random.normal(restored["hardware_key"], (8,))
     np.testing.assert_array_equal(draw, jax.random.normal(state["hardware_key"], (8,)))
@@ -82,7 +75,7 @@ def test_keeps_the_last_two_and_replaces_a_step(tmp_path):
     assert checkpoint.steps(tmp_path) == [2, 3]
     assert checkpoint.latest(tmp_path) == 3
     restored, _ = checkpoint.restore(tmp_path, make_state())
-    chex.assert_trees_all_equal(bits(restored), bits(make_state(9)))
+    chex.assert_trees_all_equal(bits.on_host(restored), bits.on_host(make_state(9)))
 
 
 @pytest.mark.parametrize("harm", ["flip", "truncate", "remove", "manifest"])
@@ -102,7 +95,7 @@ def test_damage_is_noticed_and_the_last_good_one_used(tmp_path, harm, caplog):
     with caplog.at_level(logging.WARNING):
         restored, step = checkpoint.restore(tmp_path, make_state())
     assert step == 1
-    chex.assert_trees_all_equal(bits(restored), bits(make_state(1)))
+    chex.assert_trees_all_equal(bits.on_host(restored), bits.on_host(make_state(1)))
     assert "step_000000002 is damaged" in caplog.text
     assert "step 1" in caplog.text
 

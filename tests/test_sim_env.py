@@ -42,6 +42,20 @@ def _sick_mass(value):
     return make
 
 
+def test_worlds_in_blocks_go_the_same_way_as_side_by_side(monkeypatch, household):
+    _, scene = household
+    worlds = _mixed(scene, 5)
+    ends = []
+    for at_once in (5, 2):  # the last block of two is not full
+        monkeypatch.setattr(env, "AT_ONCE", at_once)
+        ends.append(jax.jit(lambda scene, now: env.rollout(scene, now, 2))(scene, worlds))
+    (after, readings), _ = ends
+    assert readings.qpos.shape == (2, 5, 12)
+    assert len(after.step) == 5
+    assert not np.array_equal(readings.qpos[-1, 0], readings.qpos[-1, 4])
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), *ends)
+
+
 @pytest.mark.parametrize(
     "make",
     [_sick_velocity(np.nan), _sick_velocity(np.inf), _sick_velocity(1e6), _sick_mass(np.nan)],

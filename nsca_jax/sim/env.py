@@ -154,28 +154,24 @@ def _read(world: World, after: World, sums, target) -> tuple[World, Reading]:
 def rollout(scene: scene_lib.Scene, worlds: World, steps: int = scene_lib.CONTROL_STEPS):
     """Carry out W interactions: World [W, ...] -> (World [W, ...], Reading [T, W, ...]).
 
-    On a CPU some at a time, one block after another.
+    On a CPU in equal blocks, one after another; a last block that is not full repeats a world.
     """
 
     def block(worlds):
         return jax.lax.scan(lambda now, _: step(scene, now), worlds, None, steps)
 
     count = len(worlds.step)
-    blocks = blocks_of(count) if jax.default_backend() == "cpu" else 1
+    blocks = -(-count // AT_ONCE) if jax.default_backend() == "cpu" else 1
     with jax.default_matmul_precision("highest"):
         if blocks == 1:
             return block(worlds)
-        apart = jax.tree.map(lambda x: x.reshape(blocks, count // blocks, *x.shape[1:]), worlds)
-        after, readings = jax.lax.map(block, apart)
+        row = jnp.minimum(jnp.arange(blocks * -(-count // blocks)), count - 1).reshape(blocks, -1)
+        after, readings = jax.lax.map(block, jax.tree.map(lambda x: x[row], worlds))
+    together = lambda x: x.reshape(-1, *x.shape[2:])[:count]  # noqa: E731
     return (
-        jax.tree.map(lambda x: x.reshape(count, *x.shape[2:]), after),
-        jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1).reshape(steps, count, *x.shape[3:]), readings),
+        jax.tree.map(together, after),
+        jax.vmap(lambda part: jax.tree.map(together, part), 1)(readings),
     )
-
-
-def blocks_of(worlds: int) -> int:
-    """Into how many equal blocks of at most AT_ONCE the worlds are parted, as few as can be."""
-    return next(n for n in range(-(-worlds // AT_ONCE), worlds + 1) if worlds % n == 0)
 
 
 def promised_contact(skill, readings: Reading):
