@@ -216,7 +216,7 @@ def test_without_slots_there_is_no_bottleneck():
     states = {c: start(ablation.switch(FULL, c))[0] for c in (ablation.FULL, "without_slots")}
     names = {c: set(s.learner.params["params"]) for c, s in states.items()}
     gone = names[ablation.FULL] - names["without_slots"]
-    assert gone == {"thing", "SoundHead_0", "TouchHead_0"}
+    assert gone == {"SoundHead_0", "TouchHead_0"}
 
 
 def test_without_priors_a_newborn_expects_the_mean():

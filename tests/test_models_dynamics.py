@@ -10,7 +10,9 @@ import pytest
 
 from nsca_jax import types
 from nsca_jax.models import dynamics, ensemble, normalise
+from nsca_jax.models.thing import FORM, STUFF, Look, Thing
 from nsca_jax.models.vision import PatchEncoder, split_patches
+from nsca_jax.priors import visual
 from nsca_jax.training import outcome_loss
 
 MEMBERS, ROWS = 2, 32
@@ -264,13 +266,23 @@ def memory_of(known_by: str, value):
 def trait(by_look: float, which: str) -> dict:
     """Parameters of a Trait that repeats the remembered value, or answers `by_look`."""
     kernel = jnp.zeros((dynamics.MEMORY, 1)).at[types.PROPERTIES.index(which), 0].set(1.0)
-    look = {"kernel": jnp.zeros((4, 1)), "bias": jnp.array([by_look])}
-    return {"memory": {"kernel": kernel, "bias": jnp.zeros(1)}, "look": look}
+    look = {"kernel": jnp.zeros((STUFF + FORM, 1)), "bias": jnp.array([by_look])}
+    return {
+        "memory": {"kernel": kernel, "bias": jnp.zeros(1)},
+        "look": look,
+        "exponent": jnp.array(3.0),
+    }
+
+
+def thing_of(size) -> Thing:
+    """Things alike but for their log size [B]."""
+    size = jnp.asarray(size)[:, None]
+    return Thing(jnp.ones((len(size), STUFF)), jnp.ones((len(size), FORM)), size)
 
 
 def test_a_sound_moves_with_its_pitch():
     """One hill, heard an octave higher where the remembered pitch is an octave higher."""
-    head, seen, thing = dynamics.SoundHead(), jnp.ones((2, 4)), jnp.ones((2, 4))
+    head, seen, thing = dynamics.SoundHead(), jnp.ones((2, 4)), thing_of([0.0, 0.0])
     memory = memory_of("hardness", [0.0, math.log(2.0)])
     params = jax.tree.map(jnp.array, head.init(jax.random.key(0), seen, thing, memory)["params"])
     lowest, highest = dynamics.TEMPLATE_RANGE
@@ -289,5 +301,32 @@ def test_a_load_scales_the_forces_of_an_act():
     head, usual = dynamics.TouchHead(), jnp.array([[1.0, -2.0, 0.0, 3.0, 0.5, 4.0]] * 4)
     memory = memory_of("weight", [0.0, math.log(2.0), -math.log(2.0), 0.0]).at[3].set(0.0)
     params = {"params": {"load": trait(math.log(3.0), "weight")}}
-    felt = np.asarray(head.apply(params, usual, jnp.ones((4, 4)), memory))
+    felt = np.asarray(head.apply(params, usual, thing_of([0.0] * 4), memory))
     np.testing.assert_allclose(felt, usual * jnp.array([[1.0], [2.0], [0.5], [3.0]]), rtol=0.03)
+
+
+def test_what_is_twice_as_large_is_expected_eight_times_as_heavy():
+    """Nothing is known but the look; without innate laws the size says nothing yet."""
+    usual, thing = jnp.ones((2, 6)), thing_of([0.0, math.log(2.0)])
+    memory = jnp.zeros((2, dynamics.MEMORY))
+    for innate, times in ((True, 8.0), (False, 1.0)):
+        head = dynamics.TouchHead(innate)
+        params = head.init(jax.random.key(0), usual, thing, memory)
+        params["params"]["load"] |= {"look": trait(0.0, "weight")["look"]}
+        small, large = np.asarray(head.apply(params, usual, thing, memory))
+        np.testing.assert_allclose(large, times * small, rtol=0.2)
+
+
+def test_stuff_form_and_size_are_told_apart():
+    """Another colour leaves form and size alone; another size leaves stuff and form alone."""
+    length = types.VISUAL_CODE + types.SHAPE_CODE
+    look = jax.random.normal(jax.random.key(0), (3, length))
+    look = look.at[1:].set(look[0])
+    look = look.at[1, visual.COLOURS].add(1.0).at[2, visual.LENGTHS].add(0.7)
+    model, statistics = Look(), normalise.init((length,))
+    thing = model.apply(model.init(jax.random.key(1), look, statistics), look, statistics)
+    stuff, form, size = (np.asarray(part) for part in thing)
+    assert np.abs(stuff[1] - stuff[0]).max() > 0.01
+    np.testing.assert_allclose(stuff[2], stuff[0], atol=1e-6)
+    np.testing.assert_allclose(form[1:], form[[0, 0]], atol=1e-5)
+    np.testing.assert_allclose(size[:, 0] - size[0, 0], [0.0, 0.0, 0.7], atol=1e-5)

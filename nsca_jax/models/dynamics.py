@@ -16,6 +16,7 @@ from flax import struct
 
 from nsca_jax import types
 from nsca_jax.models import normalise
+from nsca_jax.models.thing import Look, Thing, Trait
 from nsca_jax.priors import physics, visual
 from nsca_jax.sensors import sound
 
@@ -33,7 +34,7 @@ TOUCH = slice(6 + types.SOUND_BANDS, 12 + types.SOUND_BANDS)
 SMALLEST_M = 1e-3
 CENTROID_Z, SPREAD_Z = 3, 6  # where the visual code holds height and vertical spread, in metres
 LOOK = types.VISUAL_CODE + types.SHAPE_CODE  # features that the eye gives; the body's follow
-THING, THING_WIDTH = 8, 32  # what the eye tells of a thing passes so few numbers
+LOOK_WIDTH = 32  # of a look that is not brought down to what the thing is
 MEMORY = 2 * len(types.PROPERTIES)
 LOG_BANDS = np.log(sound.mel_bands()[1:-1]).astype(np.float32)  # centres, log Hz
 PITCH_RANGE = 3.0  # log Hz that a pitch may lie above or below their mean
@@ -186,23 +187,6 @@ def ballistic_knot(
     return (moved - statistics.mean[knot]) / normalise.std(statistics)[knot]
 
 
-class Trait(nn.Module):
-    """One number of a thing that no act changes: by the memory of a property, or else by the look.
-
-    Once the property is known the look has no say. Few things' looks are easily learnt by heart,
-    and then nothing would be learnt of how the number follows from the memory.
-    """
-
-    known_by: str  # of types.PROPERTIES
-
-    @nn.compact
-    def __call__(self, thing: jax.Array, memory: jax.Array) -> jax.Array:
-        """thing [B, THING], memory [B, 10] -> [B, 1]."""
-        flag = len(types.PROPERTIES) + types.PROPERTIES.index(self.known_by)
-        remembered, seen = nn.Dense(1, name="memory")(memory), nn.Dense(1, name="look")(thing)
-        return jnp.where(memory[..., flag, None] > 0.0, remembered, seen)
-
-
 class SoundHead(nn.Module):
     """What it will sound like: a spectrum relative to a pitch, and the pitch.
 
@@ -211,11 +195,13 @@ class SoundHead(nn.Module):
     was learnt at one pitch holds at all.
     """
 
+    innate: bool = True  # that large things sound low
+
     @nn.compact
-    def __call__(self, seen: jax.Array, thing: jax.Array, memory: jax.Array) -> jax.Array:
-        """seen [B, width], thing, memory -> loudness [B, F], log(1 + energy)."""
+    def __call__(self, seen: jax.Array, thing: Thing, memory: jax.Array) -> jax.Array:
+        """seen [B, width], memory [B, 10] -> loudness [B, F], log(1 + energy)."""
         template = nn.Dense(TEMPLATE, kernel_init=ZERO, name="template")(seen)
-        pitch = Trait("hardness", name="pitch")(thing, memory)
+        pitch = Trait("hardness", -1.0 * self.innate, name="pitch")(thing, memory)
         pitch = pitch + nn.Dense(1, kernel_init=ZERO, name="detune")(seen)
         log_pitch = LOG_BANDS.mean() + PITCH_RANGE * jnp.tanh(pitch / PITCH_RANGE)
         lowest, highest = TEMPLATE_RANGE
@@ -234,10 +220,12 @@ class TouchHead(nn.Module):
     thing, so that what was learnt of acts holds for things heavier or lighter than any so far.
     """
 
+    innate: bool = True  # that large things are heavy
+
     @nn.compact
-    def __call__(self, usual: jax.Array, thing: jax.Array, memory: jax.Array) -> jax.Array:
-        """usual [B, 6] forces, thing, memory -> [B, 6] forces."""
-        load = Trait("weight", name="load")(thing, memory)
+    def __call__(self, usual: jax.Array, thing: Thing, memory: jax.Array) -> jax.Array:
+        """usual [B, 6] forces, memory [B, 10] -> [B, 6] forces."""
+        load = Trait("weight", 3.0 * self.innate, name="load")(thing, memory)
         return usual * jnp.exp(LOAD_RANGE * jnp.tanh(load / LOAD_RANGE))
 
 
@@ -247,8 +235,8 @@ class OutcomeModel(nn.Module):
     `use_action=False` is the control that must fail: it has neither skill nor parameters, nor the
     touch and proprioception at the spawn, in which the act is written. Two ablations:
     `use_priors=False` expects neither that things fall, rest on the table and persist, only the
-    mean of what was seen; `use_slots=False` has no bottleneck between a look and what comes of the
-    thing, and no traits.
+    mean of what was seen, nor that large things are heavy and sound low; `use_slots=False` does not
+    bring a look down to what the thing is, and knows no traits.
     """
 
     width: int = 192
@@ -266,11 +254,14 @@ class OutcomeModel(nn.Module):
         senses = situation.features
         if not self.use_action:  # the body's own state at the spawn is the act's doing
             senses = senses.at[..., LOOK:].set(0.0)
-        thing = nn.silu(nn.Dense(THING_WIDTH, name="look")(senses[..., :LOOK]))
+        look = senses[..., :LOOK]
         if self.use_slots:
-            thing = nn.Dense(THING, name="thing")(thing)
-        inputs = jnp.concatenate([thing, senses[..., LOOK:], action, situation.memory], -1)
-        context = Trunk(self.width, self.blocks)(inputs)
+            thing = Look(name="look")(look, statistics.features)
+            told = [thing.code(), look[..., visual.CENTROID]]
+        else:
+            told = [nn.silu(nn.Dense(LOOK_WIDTH, name="look")(look))]
+        inputs = [*told, senses[..., LOOK:], action, situation.memory]
+        context = Trunk(self.width, self.blocks)(jnp.concatenate(inputs, -1))
         raw = self.param("raw", nn.initializers.constant(RAW0), ())
         gate = nn.Dense(1, kernel_init=ZERO, use_bias=False, name="gate")(context)[..., 0]
         weight = physics.gated_weight(raw, gate) * float(self.use_priors)
@@ -293,9 +284,9 @@ class OutcomeModel(nn.Module):
         """Outcome means [B, O] whose sound and touch are read off what the thing is."""
         mean, scale = statistics.mean, normalise.std(statistics)
         seen, thing, memory = traits
-        heard = (SoundHead()(seen, thing, memory) - mean[SOUND]) / scale[SOUND]
+        heard = (SoundHead(self.use_priors)(seen, thing, memory) - mean[SOUND]) / scale[SOUND]
         no_force = -mean[TOUCH] / scale[TOUCH]
-        felt = TouchHead()(usual[..., TOUCH] - no_force, thing, memory) + no_force
+        felt = TouchHead(self.use_priors)(usual[..., TOUCH] - no_force, thing, memory) + no_force
         return usual.at[..., SOUND].set(heard).at[..., TOUCH].set(felt)
 
     def unroll(self, situation, statistics, context, weight):

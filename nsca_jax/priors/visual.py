@@ -20,7 +20,8 @@ import numpy as np
 from nsca_jax import types
 from nsca_jax.sensors.camera import Camera
 
-CENTROID, LENGTHS, APPARENT_SIZE = slice(1, 4), slice(4, 8), 7  # in the figure code; metres
+# Where the figure code holds what; places and lengths in metres.
+COVERED, CENTROID, LENGTHS, APPARENT_SIZE, COLOURS = 0, slice(1, 4), slice(4, 8), 7, slice(8, 11)
 FIGURE = 1  # label of the object in `types.Image.segmentation`
 VARIANCE_FLOOR_m2 = 1e-8  # a spread below 0.1 mm; the root's gradient stays finite at zero
 ORIENTATIONS = 8

@@ -35,7 +35,7 @@ from nsca_jax.training import learner as learning
 from nsca_jax.training import outcome_loss
 
 STEPS = scene.CONTROL_STEPS  # control steps of an interaction, the unit of the memories' time
-SEMANTIC = {"look": 10.0, "thing": 10.0, "memory": 10.0}  # layers that read what a thing is
+SEMANTIC = {"look": 10.0, "memory": 10.0}  # layers that read what a thing is
 FACTS = len(types.PROPERTIES)
 FACT_LIMIT = 5.0
 

@@ -218,21 +218,26 @@ def _blur(key, image: types.Image, noise: SensorNoise) -> types.Image:
 
 
 def look_closely(body: Body, camera, object_id, start: env.World, codes, keys, noise: SensorNoise):
-    """A saccade at the spawn: the eye turns to the figure that the periphery found.
+    """A saccade at the spawn, to the figure that the periphery found, or else to the hand.
 
     codes [W, V] are the peripheral look's. Returns them with the lengths as the fovea sees them,
-    and the code of shape [W, G]. Turning the eye is moving the world under it.
+    and the code of shape [W, G]. What is held too high for the periphery is seen by the fovea
+    alone, and covers nothing. Turning the eye is moving the world under it.
     """
     eye = dataclasses.replace(camera, fovy_deg=FOVEA_DEG)
 
     def one(object_id, qpos, code, key):
         solids = env.primitives(body.scene, object_id, qpos, False)
-        gaze = code[visual.CENTROID] - jnp.asarray(camera.target_m)
-        solids = solids.replace(position_m=solids.position_m - gaze)
+        found = code[visual.COVERED] > 0
+        gaze = jnp.where(found, code[visual.CENTROID], qpos[env.HAND][:3])
+        turn = gaze - jnp.asarray(camera.target_m)
+        solids = solids.replace(position_m=solids.position_m - turn)
         image = camera_lib.render(eye, scene_lib.KINDS, scene_lib.SEGMENTS, solids)
         image = _blur(jax.random.fold_in(key, 9), image, noise)
         close = visual.figure_code(image, eye)
-        code = code.at[visual.LENGTHS].set(close[visual.LENGTHS])
+        there = close.at[visual.CENTROID].add(turn).at[visual.COVERED].set(0.0)
+        there = jnp.where(close[visual.COVERED] > 0, there, 0.0)
+        code = jnp.where(found, code.at[visual.LENGTHS].set(close[visual.LENGTHS]), there)
         return code, visual.shape_code(image, close[visual.APPARENT_SIZE])
 
     return jax.vmap(one)(object_id, start.qpos, codes, keys)

@@ -1,0 +1,71 @@
+"""What a thing is, told from its look: stuff, form and size apart, and the traits that follow.
+
+Colour tells what a thing is made of, whatever its form; its outline tells the form, whatever its
+stuff and size. Few things are met. Told apart, what was learnt of glass and of boxes holds for the
+first box of glass.
+
+Things alike in stuff and form but not in size obey laws of scale: the load goes with the cube of
+the size (Galileo 1638), the pitch with its inverse (van den Doel and Pai 1998). The exponents are
+innate: they begin there, and experience can move them.
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from nsca_jax import types
+from nsca_jax.models import normalise
+from nsca_jax.priors import visual
+
+STUFF, FORM = 4, 4  # numbers that the look of a thing is brought down to, and its size
+WIDTH = 16
+KEEN = 4.0  # log ratios of lengths vary by a quarter or so
+USUAL = 0.3  # spread of log sizes
+
+
+class Thing(NamedTuple):
+    """What the eye tells of a thing, for rows [B]."""
+
+    stuff: jax.Array  # [B, STUFF] by its colours
+    form: jax.Array  # [B, FORM] by ratios of its lengths and by its roundness
+    size: jax.Array  # [B, 1] log of its apparent size, less the mean's
+
+    def code(self) -> jax.Array:
+        """All of it: [B, STUFF + FORM + 1]."""
+        return jnp.concatenate([self.stuff, self.form, self.size / USUAL], -1)
+
+
+class Look(nn.Module):
+    """Reads a look: its lengths enter by their logarithms, so that differences are ratios."""
+
+    @nn.compact
+    def __call__(self, look: jax.Array, statistics: normalise.Statistics) -> Thing:
+        """`look` [B, L] standardised by `statistics`: visual code, then the code of shape."""
+        lengths = (look * normalise.std(statistics)[: look.shape[-1]])[..., visual.LENGTHS]
+        size = lengths[..., -1:]
+        outline = [KEEN * (lengths[..., :-1] - size), look[..., types.VISUAL_CODE :]]
+        hue = nn.silu(nn.Dense(WIDTH, name="hue")(look[..., visual.COLOURS]))
+        outline = nn.silu(nn.Dense(WIDTH, name="outline")(jnp.concatenate(outline, -1)))
+        return Thing(nn.Dense(STUFF, name="stuff")(hue), nn.Dense(FORM, name="form")(outline), size)
+
+
+class Trait(nn.Module):
+    """One number of a thing that no act changes: by the memory of a property, or else by the look.
+
+    Once the property is known the look has no say. Few things' looks are easily learnt by heart,
+    and then nothing would be learnt of how the number follows from the memory.
+    """
+
+    known_by: str  # of types.PROPERTIES
+    exponent: float  # of the size in what is the number's logarithm, to begin with
+
+    @nn.compact
+    def __call__(self, thing: Thing, memory: jax.Array) -> jax.Array:
+        """memory [B, 10] -> [B, 1]."""
+        flag = len(types.PROPERTIES) + types.PROPERTIES.index(self.known_by)
+        remembered = nn.Dense(1, name="memory")(memory)
+        exponent = self.param("exponent", nn.initializers.constant(self.exponent), ())
+        seen = nn.Dense(1, name="look")(jnp.concatenate([thing.stuff, thing.form], -1))
+        return jnp.where(memory[..., flag, None] > 0.0, remembered, seen + exponent * thing.size)
