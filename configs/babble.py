@@ -73,4 +73,5 @@ def get_config(preset: str = "laptop"):
         config.chunk = 25
         config.learner.updates = 16
         config.curiosity.slow_every = 100
+        config.curiosity.window = 640  # as many copies' periods as in `laptop`
     return config

@@ -28,7 +28,7 @@ CONDITIONS = {  # condition -> what is switched off
     "without_priors": "gravity, solidity and persistence in the dynamics",
     "without_ewc": "stiffness of what was learnt in the stages before",
     "without_curiosity": "choice by learnability and error: babbling is random",
-    "without_slots": "the bottleneck of few numbers between a thing's look and what comes of it",
+    "without_slots": "stuff, form, size and traits between a thing's look and what comes of it",
     "without_memory": "replay of the past, and the agent's own table of things",
     "without_forced_interaction": "contact at the spawn: hands start anywhere beside their objects",
     SHAM: "nothing (other draws)",
