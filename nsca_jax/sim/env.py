@@ -93,7 +93,7 @@ def reset(scene: scene_lib.Scene, object_id, skill, parameters, place_m, astray_
 def step(scene: scene_lib.Scene, worlds: World) -> tuple[World, Reading]:
     """One control step of SUBSTEPS physics steps of W worlds: World [W, ...] -> (World, Reading).
 
-    A world that diverges is frozen and flagged.
+    A world that diverges, or loses contacts for want of room, is frozen and flagged.
     """
     count = len(worlds.step)
     fields = jax.tree.map(lambda leaf: leaf[worlds.object_id], scene.objects)

@@ -21,7 +21,7 @@ OF_CONTACTS = "contact__"  # how the fields begin that all worlds share
 FAR_M = 1e3
 
 
-class BackendError(RuntimeError):
+class BackendError(ValueError):
     """The back end cannot run here; its text is one sentence."""
 
 

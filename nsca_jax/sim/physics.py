@@ -6,8 +6,8 @@
 Both offer the same: where things moved, and the forces of the contacts.
 """
 
-# pyright: reportAttributeAccessIssue=false
-# (MJX's back ends)
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# (MJX's back ends; its untyped structs)
 
 import functools
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class Moved:
 
 
 def step(scene: scene_lib.Scene, fields: dict, state: dict) -> Moved:
-    """W worlds. fields: scene.FIELDS of each; state: qpos, qvel, qacc_warmstart and ctrl of each."""
+    """W worlds: scene.FIELDS, and qpos, qvel, qacc_warmstart and ctrl, of each -> Moved [W]."""
     by = {"jax": _by_newton, "warp": _by_warp}[scene.backend]
     return by(scene, fields, state)
 
@@ -71,7 +71,7 @@ def contact_forces(
     frame,
     friction,
     rows,
-    total: Callable = functools.partial(jnp.sum, axis=0),
+    total: Callable = lambda x: jnp.sum(x, 0),
     least: Callable = jnp.min,
 ):
     """Normal forces [3] N (table, left, right), force on each finger [2, 3] N, depth [] m.
