@@ -1,10 +1,11 @@
 # make run, test, lint, bench or gpu: each builds what it needs from the lock by itself, once:
-# the stamps .venv/ready-SUM, .venv/metaworld-SUM and .venv/procgen-SUM are named after their lists'
-# checksums.
+# the stamps .venv/ready-SUM, .venv/metaworld-SUM, .venv/warp-SUM and .venv/procgen-SUM are named
+# after their lists' checksums.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready-$(shell cksum < requirements.lock | cut -d ' ' -f 1)
 METAWORLD := .venv/metaworld-$(shell cksum < requirements-metaworld.txt | cut -d ' ' -f 1)
+WARP := .venv/warp-$(shell cksum < requirements-warp.txt | cut -d ' ' -f 1)
 PROCGEN := .venv/procgen-$(shell cksum < requirements-procgen.txt | cut -d ' ' -f 1)
 GPU_BIN := .venv-gpu/bin
 GPU_READY := .venv-gpu/ready-$(shell cksum < requirements-gpu.txt | cut -d ' ' -f 1)
@@ -15,7 +16,7 @@ NEEDS_VENV = $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	|| { echo "$(PYTHON) cannot make virtual environments: install its venv package (Debian: apt install python3-venv)."; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench docs metaworld procgen gpu
+.PHONY: help run test lint bench docs metaworld warp procgen gpu
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -23,7 +24,7 @@ help: ## show this list
 run: $(READY) ## the main experiment: babble with objects, learn, report (ten minutes on a laptop)
 	$(BIN)/python -m experiments.babble --config=configs/babble.py:laptop --workdir=runs/babble
 
-test: $(METAWORLD) ## the tests, without the slow ones
+test: $(METAWORLD) $(WARP) ## the tests, without the slow ones
 	$(BIN)/python -m pytest
 
 lint: $(METAWORLD) ## ruff, pyright and the import rules
@@ -39,6 +40,8 @@ docs: $(READY) ## the documents' measured figures, from docs/results/
 	$(BIN)/python -m experiments.document
 
 metaworld: $(METAWORLD) ## what experiments.metaworld needs besides: Meta-World's own package
+
+warp: $(WARP) ## what --config.backend=warp needs besides, to try it on a CPU
 
 procgen: $(PROCGEN) ## what experiments.procgen needs besides, on Linux: its games, and Debian's libqt5gui5
 	@$(BIN)/python -c 'from envpool.procgen import ProcgenEnvSpec' 2>/dev/null \
@@ -59,6 +62,10 @@ $(READY):
 $(METAWORLD): $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-metaworld.txt
 	@rm -f .venv/metaworld-* && touch $@
+
+$(WARP): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-warp.txt
+	@rm -f .venv/warp-* && touch $@
 
 $(PROCGEN): $(READY)
 	@[ "$$(uname -s)" = Linux ] || { echo "Procgen's games come for Linux alone."; exit 2; }

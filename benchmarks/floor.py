@@ -93,14 +93,14 @@ def _program(body, worlds: int):
     keys, choice = workload.random_choice(len(body.scene.properties.mass_kg), worlds)
     start = workload.spawn(body, keys, choice)
 
-    def one(world):
+    def step(now):
         fields, truth = (
-            jax.tree.map(lambda leaf: leaf[world.object_id], tree)
+            jax.tree.map(lambda leaf: leaf[now.object_id], tree)
             for tree in (body.scene.objects, body.scene.properties)
         )
-        return env._physics(body.scene, fields, truth, world)
+        return env._physics(body.scene, fields, truth, now)
 
-    return jax.jit(jax.vmap(one)).lower(start).compile()
+    return jax.jit(step).lower(start).compile()
 
 
 @jax.jit

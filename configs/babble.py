@@ -16,6 +16,7 @@ def get_config(preset: str = "laptop"):
     config = config_dict.ConfigDict()
     config.seed = 0
     config.seeds = 3
+    config.backend = "jax"  # that steps physics; warp: MuJoCo Warp, for NVIDIA GPUs
     config.objects_a = "configs/objects_set_a.yaml"
     config.objects_b = "configs/objects_set_b.yaml"
     config.distractor = True  # a 21st object that plays random noise

@@ -2,6 +2,10 @@
 
 Presets: laptop (3 seeds, minutes), evidence (5 seeds, every arm and control, under an hour),
 paper (10,000 random + 90,000 competence-driven interactions), gpu (paper for many seeds).
+
+--config.backend=warp has MuJoCo Warp step the worlds: it is meant for NVIDIA GPUs, and slow on a
+CPU. It agrees with the default, jax, in statistics, not to the bit; physics cannot be
+differentiated; and on a GPU neither two runs nor a resumed and an unbroken one have the same bits.
 """
 
 # flax dataclasses have `replace`, and jnp functions one array to return, though not to pyright.
@@ -19,6 +23,7 @@ from nsca_jax.evaluation.babbling_claims import Stage
 from nsca_jax.grounding import table as table_lib
 from nsca_jax.reports import results
 from nsca_jax.sensors import camera as camera_lib
+from nsca_jax.sim import mjx_warp, scene
 from nsca_jax.training import babbling, experience, faults, learner, parallel
 
 ARMS = {  # arm -> (curiosity, the dynamics sees the action)
@@ -61,6 +66,9 @@ def total_iterations(config) -> int:
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
     _ranges.check(config)
+    _ranges.one_of(config, "backend", scene.BACKENDS)
+    if config.backend == "warp":
+        mjx_warp.need()
     _ranges.some_of(config, "arms", ARMS)
     if "competence" not in config.arms:
         _ranges.refuse("arms", config.arms, "one that holds competence, the arm that is judged")
@@ -91,7 +99,8 @@ def make_stage(config) -> Stage:
     """Load the object sets and roll out the held-out interactions."""
     set_a, set_b, everything = load_sets(config)
     known = len(set_a.names) + int(config.distractor)
-    body = experience.make_body(everything.properties, known - 1 if config.distractor else -1)
+    radio = known - 1 if config.distractor else -1
+    body = experience.make_body(everything.properties, radio, config.backend)
     camera = camera_lib.Camera(width=config.image_size, height=config.image_size)
     bins = config.curiosity.bins
     noise = experience.SensorNoise(**config.sensor_noise)
@@ -195,6 +204,7 @@ def _log(run, arm, settings, stage, state, metrics) -> dict:
     }
     overall = {f"skill_{part}": np.asarray(s.overall).tolist() for part, s in scores.items()}
     interactions = int(state.iteration) * settings.worlds
+    bad = int(np.sum(state.bad_worlds))
     run.log(
         interactions,
         {
@@ -213,6 +223,7 @@ def _log(run, arm, settings, stage, state, metrics) -> dict:
         "interactions": interactions * settings.seeds,
         "skill_A": float(np.mean(overall["skill_a"])),
         "skill_B": float(np.mean(overall["skill_b"])),
+        **({"bad_worlds": bad} if bad else {}),
     }
 
 

@@ -11,9 +11,8 @@ carried: MJX's other arrays are rebuilt inside the step, which is faster than ca
 import jax
 import jax.numpy as jnp
 from flax import struct
-from mujoco import mjx
 
-from nsca_jax.sim import newton, skills
+from nsca_jax.sim import physics, skills
 from nsca_jax.sim import scene as scene_lib
 from nsca_jax.types import Primitives
 
@@ -94,7 +93,7 @@ def reset(scene: scene_lib.Scene, object_id, skill, parameters, place_m, astray_
 def step(scene: scene_lib.Scene, worlds: World) -> tuple[World, Reading]:
     """One control step of SUBSTEPS physics steps of W worlds: World [W, ...] -> (World, Reading).
 
-    A world that diverges is frozen and flagged.
+    A world that diverges, or loses contacts for want of room, is frozen and flagged.
     """
     count = len(worlds.step)
     fields = jax.tree.map(lambda leaf: leaf[worlds.object_id], scene.objects)
@@ -102,8 +101,7 @@ def step(scene: scene_lib.Scene, worlds: World) -> tuple[World, Reading]:
     shapes = ((2, 3), (2, 3), (3,), (), (), ())
     zero = tuple(jnp.zeros((count, *shape)) for shape in shapes)
 
-    def one(fields, truth, now, sums):
-        now, felt = _physics(scene, fields, truth, now)
+    def add(now, felt, sums):
         first = jnp.where(now.step <= FIRST_FEEL_STEPS, 1.0, 0.0)
         spawn = jnp.where(now.step == 1, 1.0, 0.0)
         touch, impact, table, depth, target = felt
@@ -115,21 +113,21 @@ def step(scene: scene_lib.Scene, worlds: World) -> tuple[World, Reading]:
             jnp.maximum(sums[4], depth),
             jnp.maximum(sums[5], spawn * depth),
         )
+        return sums, target
+
+    def substep(carry, _):
+        now, felt = _physics(scene, fields, truth, carry[0])
+        sums, target = jax.vmap(add)(now, felt, carry[1])
         return (now, sums), target
 
-    (after, sums), targets = jax.lax.scan(
-        lambda carry, _: jax.vmap(one)(fields, truth, *carry),
-        (worlds, zero),
-        None,
-        scene_lib.SUBSTEPS,
-    )
+    (after, sums), targets = jax.lax.scan(substep, (worlds, zero), None, scene_lib.SUBSTEPS)
     return jax.vmap(_read)(worlds, after, sums, targets[-1])
 
 
 def _read(world: World, after: World, sums, target) -> tuple[World, Reading]:
     """One world after a control step, frozen as it was before where it diverged; its reading."""
     speed = jnp.max(jnp.abs(after.qvel))
-    good = jnp.all(jnp.isfinite(after.qpos)) & (speed < SPEED_LIMIT) & world.finite
+    good = jnp.all(jnp.isfinite(after.qpos)) & (speed < SPEED_LIMIT) & after.finite
     frozen = world.replace(qvel=jnp.zeros(11), warmstart=jnp.zeros(11), finite=good)
     after = jax.tree.map(lambda new, old: jnp.where(good, new, old), after, frozen)
     sums = jax.tree.map(lambda x: jnp.where(good, x, 0.0), sums)
@@ -215,17 +213,30 @@ def primitives(scene: scene_lib.Scene, object_id, qpos, broken) -> Primitives:
     )
 
 
-def _physics(scene, fields, truth, world: World):
-    """One physics step -> World, (touch [2, 3], impact [3], table [] Ns, depth [] m, target)."""
+def _physics(scene, fields, truth, worlds: World):
+    """One physics step of W worlds -> World, (touch [W, 2, 3], impact [W, 3], table [W] Ns,
+    depth [W] m, target [W, 5]); fields and truth are those of each world's object.
+    """
+
+    def before(fields, world):
+        time_s = world.step * scene_lib.DT_S
+        target = skills.command(world.plan, time_s, world.qpos[HAND], world.qvel[6:])
+        return _broken_fields(fields, world.broken), {
+            "qpos": world.qpos,
+            "qvel": world.qvel,
+            "qacc_warmstart": world.warmstart,
+            "ctrl": target,
+        }
+
+    fields, state = jax.vmap(before)(fields, worlds)
+    moved = physics.step(scene, fields, state)
+    return jax.vmap(_feel)(truth, worlds, moved, state["ctrl"])
+
+
+def _feel(truth, world: World, moved: physics.Moved, target):
+    """One world after a physics step, and what it felt."""
     dt = scene_lib.DT_S
-    target = skills.command(world.plan, world.step * dt, world.qpos[HAND], world.qvel[6:])
-    model = scene.model.tree_replace(_broken_fields(fields, world.broken))
-    data = mjx.make_data(scene.model)
-    data = data.replace(
-        qpos=world.qpos, qvel=world.qvel, qacc_warmstart=world.warmstart, ctrl=target
-    )
-    data = newton.step(model, data)
-    normal, finger, depth = contact_forces(data)
+    normal = moved.normal_N
     impact = jnp.maximum(normal - world.load_N, 0.0) * dt
     # a body under a steady load has impact 0; the start of a grip is no impact either
     load = world.load_N + (normal - world.load_N) * dt / BLUR_S
@@ -234,44 +245,18 @@ def _physics(scene, fields, truth, world: World):
     leaky = world.impact_Ns * (1 - dt / BLUR_S) + jnp.sum(impact)
     peak = jnp.maximum(world.peak_impact_Ns, leaky)
     after = world.replace(
-        qpos=data.qpos,
-        qvel=data.qvel,
-        warmstart=data.qacc_warmstart,
+        qpos=moved.qpos,
+        qvel=moved.qvel,
+        warmstart=moved.warmstart,
         load_N=held,
         impact_Ns=leaky,
         peak_impact_Ns=peak,
-        rotation_rad=world.rotation_rad + _matrix(data.qpos[3:7]) @ data.qvel[3:6] * dt,
+        rotation_rad=world.rotation_rad + _matrix(moved.qpos[3:7]) @ moved.qvel[3:6] * dt,
         broken=world.broken | (peak > truth.fragility_Ns),
+        finite=world.finite & moved.whole,
         step=world.step + 1,
     )
-    return after, (finger * dt, impact, normal[0] * dt, depth, target)
-
-
-def contact_forces(data: mjx.Data):
-    """Normal forces [3] N (table, left, right), force on each finger [2, 3] N, depth [] m.
-
-    A pyramidal contact of dimension 3 has four rows, f0..f3: the normal force is their sum, the
-    tangential forces are mu (f0 - f1) and mu (f2 - f3) (MuJoCo, "Computation: friction cones").
-    """
-    contact = data._impl.contact
-    rows = data._impl.efc_force.reshape(-1, 4)
-    normal = rows.sum(1)
-    tangent = contact.friction[:, :2] * (rows[:, 0::2] - rows[:, 1::2])
-    frame = contact.frame.reshape(-1, 3, 3)
-    local = jnp.concatenate([normal[:, None], tangent], 1)
-    force = jnp.sum(local[:, :, None] * frame, 1)  # on geom2, by geom1
-
-    def part(geom):
-        return jnp.sum(jnp.where((contact.geom == geom).any(1), normal, 0.0))
-
-    def on(geom):
-        sign = jnp.where(contact.geom[:, 1] == geom, 1.0, 0.0)
-        sign -= jnp.where(contact.geom[:, 0] == geom, 1.0, 0.0)
-        return jnp.sum(sign[:, None] * force, 0)
-
-    parts = jnp.stack([part(g) for g in (scene_lib.TABLE, scene_lib.LEFT, scene_lib.RIGHT)])
-    fingers = jnp.stack([on(scene_lib.LEFT), on(scene_lib.RIGHT)])
-    return parts, fingers, jnp.maximum(-jnp.min(contact.dist), 0.0)
+    return after, (moved.finger_N * dt, impact, normal[0] * dt, moved.depth_m, target)
 
 
 def _broken_fields(fields: dict, broken):

@@ -9,6 +9,8 @@ another object is other numbers and never another program.
 # pyright: reportAttributeAccessIssue=false
 # (mujoco's names live in its C extension)
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import mujoco
@@ -16,8 +18,10 @@ import numpy as np
 from flax import struct
 from mujoco import mjx
 
+from nsca_jax.sim import mjx_warp
 from nsca_jax.types import ObjectProperties
 
+BACKENDS = ("jax", "warp")  # which MJX steps the worlds with: its own arithmetic, MuJoCo Warp
 DT_S = 0.002  # physics step
 SUBSTEPS = 20  # physics steps a control step: 40 ms
 CONTROL_STEPS = 25  # control steps an interaction: one second
@@ -54,12 +58,18 @@ PAIRS = tuple((g, o) for o in (CAPSULE, BOX) for g in (TABLE, LEFT, RIGHT))
 class Scene:
     """The compiled scene: the template model and, per object, the leaves that differ."""
 
-    model: mjx.Model
+    model: mjx.Model  # of either back end
+    blank: Any  # the Warp back end's blank data of one world; () for jax
     objects: dict  # FIELDS -> [N, ...]
     properties: ObjectProperties  # [N]
     rest_height_m: jax.Array  # [N] of the object's centre when it stands on the table
     half_width_m: jax.Array  # [N] half extent along x: what the fingers close on
     footprint_m: jax.Array  # [N, 3] plan view at centre height: rectangle (a, b) widened by r
+
+    @property
+    def backend(self) -> str:
+        """Which of BACKENDS steps it; static, for it is the model's type."""
+        return self.model.impl.value
 
 
 def solref(stiffness, damping_ratio):
@@ -91,10 +101,11 @@ def spec(shape: int, size_m, mass_kg: float, stiffness: float, damping: float, f
     return out
 
 
-def build(properties: ObjectProperties) -> Scene:
+def build(properties: ObjectProperties, backend: str = "jax") -> Scene:
     """Compile every object in C and stack the leaves that differ.
 
-    properties: [N] objects. Returns a Scene whose `objects` leaves have a leading axis N.
+    properties: [N] objects. Returns a Scene whose `objects` leaves have a leading axis N. Raises
+    BackendError where the back end cannot run.
     """
     rows = jax.tree.map(np.asarray, properties)
     count = rows.mass_kg.shape[0]
@@ -117,8 +128,10 @@ def build(properties: ObjectProperties) -> Scene:
         np.stack([0 * radius, half_length, radius], -1),
         np.stack([size[:, 0], size[:, 1], 0 * radius], -1),
     )
+    model, blank = template(spec(*_TEMPLATE).compile(), backend)
     return Scene(
-        model=template(spec(*_TEMPLATE).compile()),
+        model=model,
+        blank=blank,
         objects=stacked,
         properties=jax.tree.map(jnp.asarray, properties),
         rest_height_m=jnp.asarray(np.where(round_, radius, size[:, 2]), jnp.float32),
@@ -127,15 +140,14 @@ def build(properties: ObjectProperties) -> Scene:
     )
 
 
-def template(model: mujoco.MjModel) -> mjx.Model:
-    """The MJX model whose FIELDS are replaced per world.
+def template(model: mujoco.MjModel, backend: str) -> tuple[mjx.Model, Any]:
+    """The back end's model, whose FIELDS are replaced per world, and `Scene.blank`.
 
     `put_model` commits its arrays to a device. Free ones follow whatever they are used with, so
     that a function given its own output back is not compiled a second time.
     """
-    return jax.tree.map(
-        lambda leaf: jnp.asarray(np.asarray(leaf)), mjx.put_model(model, impl="jax")
-    )
+    made = {"jax": lambda m: (mjx.put_model(m, impl="jax"), ()), "warp": mjx_warp.compiled}
+    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), made[backend](model))
 
 
 # The template never depends on the set: its static parts (frames, sparsity) are part of the

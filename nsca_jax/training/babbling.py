@@ -84,7 +84,7 @@ class TrainState:
     table: table_lib.GroundingTable  # [S]
     shuffled: table_lib.GroundingTable  # [S] control: sounds of other interactions
     visits: jax.Array  # [S, PERIODS, R] int32
-    bad_worlds: jax.Array  # [S] int32, interactions that went non-finite
+    bad_worlds: jax.Array  # [S] int32, interactions that diverged, or lost contacts
     broken_promises: jax.Array  # [S] int32, interactions without the promised contact
     keys: jax.Array  # [S] typed keys, never consumed
     iteration: jax.Array  # [] int32

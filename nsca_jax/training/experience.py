@@ -89,12 +89,16 @@ def without_image(rows: types.Interaction) -> types.Interaction:
     return rows.replace(spawn=rows.spawn.replace(image=rows.spawn.image[..., :0, :0, :]))
 
 
-def make_body(properties: types.ObjectProperties, distractor: int = -1) -> Body:
-    """Body for N objects; object number `distractor` plays noise (-1: none does)."""
+def make_body(
+    properties: types.ObjectProperties, distractor: int = -1, backend: str = "jax"
+) -> Body:
+    """Body for N objects, stepped by one of scene.BACKENDS; object number `distractor` plays noise
+    (-1: none does).
+    """
     noisy = jnp.arange(properties.mass_kg.shape[0]) == distractor
     modes = sound.modes(properties)
     response = sound.band_response(modes, CONTROL_DT_S)
-    return Body(scene_lib.build(properties), modes, response, noisy)
+    return Body(scene_lib.build(properties, backend), modes, response, noisy)
 
 
 def parameters_in_bin(key, skill, bin, bins: int):

@@ -68,6 +68,7 @@ ARGUMENTS = [
     ("vision --config.patch=0", "--config.patch=0: it must be 1 or more."),
     ("vision --config.missing=1.5", "--config.missing=1.5: it must be from 0 to 1."),
     ("words --config.shares=0.1,1.2", "--config.shares=0.1,1.2: it must be from 0 to 1."),
+    ("babble --config.backend=wrap", "it must be one of jax, warp (did you mean warp?)."),
     # values that contradict each other
     ("babble --config.chunk=7", "--config.chunk=7: it must be a divisor of the run's 96"),
     ("babble --config.random_interactions=100", "a multiple of config.worlds=32"),
