@@ -9,8 +9,9 @@ class ForwardModel(nn.Module):
     """View [..., V], place and action [..., P] -> mean and log variance of the next view [..., V].
 
     Two hidden layers, and beside them a gate for each number of the view, opened by place and
-    action: that something stays as it was is then quickly learnt. The mean begins at 0. The
-    variance is read off the same features without shaping them.
+    action through a layer of its own: that something stays as it was, in this room after this
+    action, is then learnt from few examples. The mean begins at 0. The variance is read off the
+    same features without shaping them.
     """
 
     width: int = 64
@@ -21,7 +22,8 @@ class ForwardModel(nn.Module):
         hidden = nn.relu(nn.Dense(self.width)(x))
         hidden = nn.relu(nn.Dense(self.width)(hidden))
         zeros = nn.initializers.zeros_init()
-        stays = nn.Dense(view.shape[-1], kernel_init=zeros)(place)
+        where = nn.relu(nn.Dense(self.width)(place))
+        stays = nn.Dense(view.shape[-1], kernel_init=zeros)(where)
         mean = stays * view + nn.Dense(view.shape[-1], kernel_init=zeros)(hidden)
         frozen = jax.lax.stop_gradient(jnp.concatenate([hidden, place], -1))
         log_variance = nn.Dense(view.shape[-1], kernel_init=zeros)(frozen)
