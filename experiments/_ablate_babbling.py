@@ -158,7 +158,8 @@ def live(config, has: Given, condition: str, numbers: list[int], tell=lambda don
     curves = {name: np.stack([p[name] for p in points], 1) for name in points[0]}
     acted = settings.iterations * settings.worlds
     lived = curves | {"contact": 1.0 - np.asarray(state.broken_promises) / acted}
-    return {name: faults.blank(state.learner.optimiser, x) for name, x in lived.items()}
+    found = faults.found(state.learner.optimiser)
+    return {name: faults.blank(found, np.array(x, float)) for name, x in lived.items()}
 
 
 def interactions(config) -> np.ndarray:

@@ -44,14 +44,14 @@ def arm(config, name: str) -> Arm:
 
 
 def learn_trunks(config, rows: dict[str, np.ndarray], name: str):
-    """(trunks, their eye, [S, steps, 2] errors), a trunk a seed, from the training tasks."""
+    """(trunks, their eye, [S, steps, 2] errors, faults [S]), a trunk a seed, from all training."""
     settings = imitation.Settings(**{**config.agent, **config.pretraining, **TRUNKS[name]})
     given = imitation.Rows(**{k: jnp.asarray(v) for k, v in rows.items()})
     keys = jax.vmap(jax.random.key)(config.seed + jnp.arange(config.seeds))
     view = imitation.open_eye(given, jnp.ones(len(given.of)))
     learn = functools.partial(imitation.pretrain, settings, len(benchmark.TRAIN))
-    trunks, errors = jax.jit(jax.vmap(learn, (0, None, None)))(keys, view, given)
-    return trunks, view, errors
+    trunks, errors, fault = jax.jit(jax.vmap(learn, (0, None, None)))(keys, view, given)
+    return trunks, view, errors, fault
 
 
 @functools.cache
@@ -65,7 +65,7 @@ def _program(settings: imitation.Settings, pretrained: bool):
 
 
 def adapt(config, of: Arm, trunk, rows: imitation.Rows, shots: int):
-    """(params [S, T, M], eyes [S, T], [S, T, M, steps, 2] errors) from the first `shots` shown."""
+    """(params [S, T, M], eyes [S, T], [S, T, M, steps, 2] errors, faults) from `shots` shown."""
     seeds, tasks = rows.of.shape[:2]
     used = (rows.of < shots).astype(jnp.float32)
     keys = jax.vmap(jax.random.key)(10_000 + config.seed + jnp.arange(seeds))
@@ -74,10 +74,10 @@ def adapt(config, of: Arm, trunk, rows: imitation.Rows, shots: int):
         start, eye = trunk
     else:
         start, eye = None, jax.vmap(jax.vmap(imitation.open_eye))(rows, used)
-    params, errors = _program(of.settings, bool(of.trunk))(keys, start, eye, rows, used)
+    params, errors, fault = _program(of.settings, bool(of.trunk))(keys, start, eye, rows, used)
     if of.trunk:
         eye = jax.tree.map(lambda x: jnp.broadcast_to(x, (seeds, tasks, *x.shape)), eye)
-    return params, eye, errors
+    return params, eye, errors, fault
 
 
 def actor(config, of: Arm, params, eye, longest: np.ndarray) -> benchmark.Act:

@@ -11,11 +11,18 @@ from nsca_jax import checkpoint
 
 
 def once(run, name: str, compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """What `compute` gives, or gave before the run was interrupted."""
+    """What `compute` gives, or gave before the run was interrupted.
+
+    Where it learns, its `faults` are those of `training.faults.found`, of all the run's seeds; the
+    run is told of them.
+    """
     done = run.workdir / "parts" / f"{name}.npz"
     if not done.exists():
         run.write_arrays(done, compute())
-    return load(done)
+    arrays = load(done)
+    if "faults" in arrays:
+        run.tell_faults(name, arrays["faults"])
+    return arrays
 
 
 def load(path: Path) -> dict[str, np.ndarray]:

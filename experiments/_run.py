@@ -18,11 +18,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
+
 from experiments._config import BadInput
 from experiments._progress import Progress
 from nsca_jax import checkpoint
 from nsca_jax.reports import loggers, metrics, results
 from nsca_jax.reports.plain import plain
+from nsca_jax.training import faults
 
 
 class Finished(Exception):
@@ -98,12 +102,29 @@ class Run:
         """Prints a line for the user."""
         self._progress.say(text)
 
-    def tell_faults(self, part: str, faults: Mapping[int, str]) -> None:
-        """Says which seeds stopped learning, each once; `faults` are all so far, seed -> what."""
-        for seed, what in faults.items():
+    def tell_faults(self, part: str, found: np.ndarray) -> None:
+        """Says which seeds stopped learning, each once; `found` [S] are all so far.
+
+        Raises FaultError where no seed is left that is whole in all parts.
+        """
+        told = {int(seed): str(found[seed]) for seed in np.flatnonzero(found != "")}
+        for seed, what in told.items():
             if seed not in self.faults.get(part, {}):
                 self.say(f"{part}, seed {seed} has stopped learning: {what}; the others go on")
-        self.faults[part] = dict(faults)
+        self.faults[part] = told
+        faults.refuse_none_left(self.failed, len(found))
+
+    @property
+    def failed(self) -> dict[int, str]:
+        """Seed -> in which part it stopped learning first, and why; seeds count from 0."""
+        first: dict[int, str] = {}
+        for part, told in self.faults.items():
+            first |= {seed: f"{part}: {what}" for seed, what in told.items() if seed not in first}
+        return first
+
+    def without_failed(self, figures: Any) -> Any:
+        """A tree of figures [S, ...] without the seeds that stopped learning."""
+        return jax.tree.map(lambda x: np.delete(np.asarray(x), sorted(self.failed), 0), figures)
 
     def save(self, step: int, state: Any, name: str = "") -> None:
         """Checkpoints `state`, the whole state after `step`; `name` tells parts of a run apart."""
@@ -154,6 +175,7 @@ class Run:
         """What `main` returns: `reports.results.build` for this run (see there for `more`)."""
         gate = (read_json(self.workdir / "given.json") or {}).get("gate", "")
         known = {"config_hash": self.config_hash, "wall_s": self.wall_s, "gate": gate}
+        known["n_failed_seeds"] = len(self.failed)
         return results.build(self.name, criteria, seeds, **known | more)
 
     def finish(self, result: Mapping[str, Any]) -> None:

@@ -113,5 +113,5 @@ def _baselines(config, parts: Parts, hits: dict) -> dict:
 
 def _failed(parts: Parts) -> np.ndarray:
     """[S] seeds of which anything is not finite."""
-    arrays = [a for part in parts.values() for a in part.values()]
+    arrays = [a for part in parts.values() for a in part.values() if a.dtype.kind == "f"]
     return np.any([~np.isfinite(a.reshape(len(a), -1)).all(1) for a in arrays], axis=0)

@@ -21,9 +21,10 @@ from experiments import _adversarial_report, _launch, _parts, _ranges
 from nsca_jax import objects, types
 from nsca_jax.evaluation import poison, transfer
 from nsca_jax.grounding import table as table_lib
+from nsca_jax.reports import results
 from nsca_jax.robustness import attacks, detection
 from nsca_jax.sensors import camera as camera_lib
-from nsca_jax.training import experience, readout
+from nsca_jax.training import experience, faults, readout
 
 LEVELS = 3
 BINS = 2
@@ -129,8 +130,10 @@ def learn(config, run, stage: Stage, levels: poison.Levels) -> Agent:
     agent = run.restore(jax.eval_shape(program, *args)[0], name="agent")
     if agent is None:
         agent, losses = program(*args)
-        run.log(config.steps, {"loss": np.asarray(losses[:, -1]).tolist()})
+        last = np.asarray(losses[:, -1])
+        run.log(config.steps, {"loss": [float(x) if np.isfinite(x) else None for x in last]})
         run.save(config.steps, agent, name="agent")
+    run.tell_faults("reading looks", faults.found(agent.eye.fault))
     return agent
 
 
@@ -230,8 +233,12 @@ def main(config, run) -> dict:
         part = functools.partial(_arm, config, stage, agent, name, looks, answer)
         records[name] = _parts.once(run, name.replace(" ", "-"), part)
     run.progress(len(names) + 2, len(names) + 2, "parts")
-    facts = _adversarial_report.Facts(levels, np.asarray(ids), records, config.eps)
+    seeds_apart = [{k: x for k, x in r.items() if k != "looks"} for r in records.values()]
+    levels, ids, kept = run.without_failed((levels, ids, seeds_apart))
+    records = {n: {**records[n], **mine} for n, mine in zip(records, kept, strict=True)}
+    facts = _adversarial_report.Facts(levels, ids, records, config.eps)
     claims = _adversarial_report.claims(facts)
+    claims["criteria"] = results.with_failed(claims["criteria"], run.failed)
     result = run.result(seeds=[config.seed + i for i in range(config.seeds)], **claims)
     _adversarial_report.write(config.to_dict(), run, facts, result)
     return result

@@ -15,7 +15,8 @@ import numpy as np
 
 from experiments import _audio_report, _encoders, _launch, _parts, _ranges, _senses, _weights
 from nsca_jax.evaluation import probes
-from nsca_jax.training import audio
+from nsca_jax.reports import results
+from nsca_jax.training import audio, faults
 
 LOOK_EVERY = 5  # control steps between the eye's looks at an interaction
 COLOURS = slice(9, 11)  # of the innate code: red-green and blue-yellow
@@ -63,12 +64,12 @@ def ears(config, run, heard: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     keys = jax.vmap(jax.random.key)(seeds)
     rows = np.stack([own_rows(config, s, len(heard["a_sound"])) for s in range(config.seeds)])
     learn = jax.jit(jax.vmap(functools.partial(audio.learn, settings)))
-    params, losses = learn(keys, jnp.asarray(heard["a_sound"])[rows])
+    params, losses, fault = learn(keys, jnp.asarray(heard["a_sound"])[rows])
     ear = audio.encoder(settings)
     fresh = jax.vmap(ear.init, (0, None))(keys, heard["a_sound"][:1])
     apply = jax.jit(jax.vmap(ear.apply, (0, None)))
     _weights.save_audio(run, settings.width, params, seeds.tolist())
-    out = {"losses": losses}
+    out = {"losses": losses, "faults": faults.found(fault)}
     for name in "ab":
         out[f"{name}_learnt"] = apply(params, heard[f"{name}_sound"])
         out[f"{name}_unlearnt"] = apply(fresh, heard[f"{name}_sound"])
@@ -147,7 +148,10 @@ def main(config, run) -> dict:
     coded = _parts.once(run, "ears", functools.partial(ears, config, run, heard))
     scores = _parts.once(run, "scores", functools.partial(judge, config, run, heard, coded))
     seeds = list(range(config.seed, config.seed + config.seeds))
-    result = run.result(seeds=seeds, **_audio_report.claims(scores))
+    scores = run.without_failed(scores)
+    claims = _audio_report.claims(scores)
+    claims["criteria"] = results.with_failed(claims["criteria"], run.failed)
+    result = run.result(seeds=seeds, **claims)
     example = {k: heard[f"b_{k}"] for k in ("sound", "thing")}
     _audio_report.write(config, run, scores, coded["losses"], example, result)
     return result

@@ -165,8 +165,7 @@ def run_arm(config, run, arm: str, stage: Stage, number: int) -> dict:
     while (iteration := int(state.iteration)) < total:
         state, metrics = chunk(stage.body, state, min(config.chunk, total - iteration))
         iteration = int(state.iteration)
-        run.tell_faults(arm, faults.found(state.learner.optimiser, state.learner.params))
-        faults.refuse_none_left(run.faults[arm], config.seeds)
+        run.tell_faults(arm, faults.found(state.learner.optimiser))
         lived = parallel.gather(state.replace(buffer=None), devices)
         figures = _log(run, arm, settings, stage, lived, metrics)
         run.save(iteration, state, name=arm)

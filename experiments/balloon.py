@@ -16,7 +16,7 @@ from experiments import _balloon_tasks as tasks
 from nsca_jax.evaluation import monitors
 from nsca_jax.models import adaptive
 from nsca_jax.priors.physics import WEIGHT_FLOOR
-from nsca_jax.training import trust
+from nsca_jax.training import faults, trust
 
 HELD_OUT = 1000
 ARMS = {  # throws: name -> (has a prior, its gravity)
@@ -76,7 +76,7 @@ def learn_trust(config) -> dict[str, np.ndarray]:
         batch, _ = tasks.drift(jax.random.fold_in(key, 2), HELD_OUT, 1.0)
         seen = trust.apply(net, state.params, batch.x_BxF, batch.prior_BxD)
         state, late = trust.learn(net, state, lambda t: sample(t, then), config.steps, pace)
-        return {
+        return faults.sign(state.optimiser), {
             "weight": jnp.concatenate([early, late]),
             "upward": 100.0 * jnp.mean(seen.prediction > 0.0),
             "prior_upward": 100.0 * jnp.mean(batch.prior_BxD > 0.0),
@@ -84,7 +84,7 @@ def learn_trust(config) -> dict[str, np.ndarray]:
         }
 
     every = jax.vmap(jax.vmap(one, (None, 0, 0, 0)), (0, None, None, None))
-    return jax.device_get(jax.jit(every)(_seeds(config), first, then, pace))
+    return faults.blanked(*jax.device_get(jax.jit(every)(_seeds(config), first, then, pace)))
 
 
 def learn_mixed(config) -> dict[str, np.ndarray]:
@@ -104,15 +104,15 @@ def learn_mixed(config) -> dict[str, np.ndarray]:
         state, _ = trust.learn(net, state, sample, config.mixed.steps, pace)
         batch, rises_N = tasks.drift(jax.random.fold_in(key, 2), HELD_OUT, config.mixed.balloons)
         seen = trust.apply(net, state.params, batch.x_BxF, batch.prior_BxD)
-        return {"weight": seen.weight, "rises": rises_N}
+        return faults.sign(state.optimiser), {"weight": seen.weight, "rises": rises_N}
 
     every = jax.vmap(jax.vmap(one, (None, 0)), (0, None))
-    out = jax.device_get(jax.jit(every)(_seeds(config), jnp.array([False, True])))
+    fault, out = jax.device_get(jax.jit(every)(_seeds(config), jnp.array([False, True])))
     pairs = zip(
         out["rises"].reshape(-1, HELD_OUT), -out["weight"].reshape(-1, HELD_OUT), strict=True
     )
     auroc = np.array([roc_auc_score(rises, trusted) for rises, trusted in pairs])
-    return {**out, "auroc": auroc.reshape(-1, 2)}
+    return faults.blanked(fault, {**out, "auroc": auroc.reshape(-1, 2)})
 
 
 @functools.cache
@@ -138,7 +138,7 @@ def thrower(aided: bool, steps: int, batch: int, rate: float, width: int):
         state = trust.init(net, key, tasks.THROW_FEATURES, 2)
         state, weight = trust.learn(net, state, sample, steps, pace)
         seen = trust.apply(net, state.params, held.x_BxF, held.prior_BxD)
-        return {
+        return faults.sign(state.optimiser), {
             "hits": tasks.hits(seen.prediction, held.y_BxD),
             "nrmse": tasks.nrmse(seen.prediction, held.y_BxD),
             "prior_hits": tasks.hits(held.prior_BxD, held.y_BxD),
@@ -161,9 +161,8 @@ def learn_throws(config, arm: str, settings: np.ndarray) -> dict[str, np.ndarray
     aided, gravity = ARMS[arm]
     program = thrower(aided, config.throw_steps, config.batch, config.throw_pace, config.width)
     sizes = jnp.array(config.throws)
-    return jax.device_get(
-        program(_seeds(config), gravity, max(config.throws), sizes, jnp.asarray(settings))
-    )
+    arguments = _seeds(config), gravity, max(config.throws), sizes, jnp.asarray(settings)
+    return faults.blanked(*jax.device_get(program(*arguments)))
 
 
 def judge(config, run) -> dict[str, dict[str, np.ndarray]]:

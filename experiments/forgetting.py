@@ -8,7 +8,6 @@ criteria's methods), tune (chooses the penalties' strengths on other seeds).
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
 
 import functools
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +18,7 @@ from nsca_jax.continual import arms
 from nsca_jax.data import digits
 from nsca_jax.evaluation import forgetting
 from nsca_jax.models import mlp, taps
-from nsca_jax.training import parallel, sequence
+from nsca_jax.training import faults, parallel, sequence
 
 SEQUENCES = {  # name -> (seed, config) -> Tasks
     "permuted": lambda seed, config: digits.permuted(seed, 5),
@@ -64,8 +63,10 @@ def make(method: str, tasks: int, remembered: int, width: int, settings: sequenc
     return init, learn, test
 
 
-def learn_sequence(config, run, name: str, method: str, data: digits.Tasks, strength) -> np.ndarray:
-    """The accuracy matrix [rows, T, T]; data and `strength` lead with rows, one a seed."""
+def learn_sequence(
+    config, run, name: str, method: str, data: digits.Tasks, strength
+) -> dict[str, np.ndarray]:
+    """`matrix` [rows, T, T] of accuracies; data and `strength` lead with rows, one a seed."""
     rows, tasks = data.y_TxN.shape[:2]
     settings = sequence.Settings(config.steps, config.batch, config.learning_rate)
     init, learn, test = make(method, tasks, config.remembered[name], config.width, settings)
@@ -77,11 +78,11 @@ def learn_sequence(config, run, name: str, method: str, data: digits.Tasks, stre
         seen.append(np.asarray(test(state.params, data.x_test_TxMxD, data.y_test_TxM)))
         if run.stopping:
             raise run.interrupted()
-    return np.stack(seen, 1)
+    return faults.blanked(state.fault, {"matrix": np.stack(seen, 1)})
 
 
-def learn_jointly(config, run, name: str, data: digits.Tasks) -> np.ndarray:
-    """All tasks at once, in as many steps: accuracies [S, 1, T]."""
+def learn_jointly(config, run, name: str, data: digits.Tasks) -> dict[str, np.ndarray]:
+    """All tasks at once, in as many steps: `matrix` [S, 1, T]."""
     rows, tasks = data.y_TxN.shape[:2]
     settings = sequence.Settings(config.steps * tasks, config.batch, config.learning_rate)
     init, learn, test = make("plain", tasks, config.remembered[name], config.width, settings)
@@ -90,7 +91,8 @@ def learn_jointly(config, run, name: str, data: digits.Tasks) -> np.ndarray:
     state = learn(init(_keys(config, rows)), x, y, jnp.zeros(rows))
     if run.stopping:
         raise run.interrupted()
-    return np.asarray(test(state.params, data.x_test_TxMxD, data.y_test_TxM))[:, None]
+    right = np.asarray(test(state.params, data.x_test_TxMxD, data.y_test_TxM))
+    return faults.blanked(state.fault, {"matrix": right[:, None]})
 
 
 def load(config, name: str) -> digits.Tasks:
@@ -106,7 +108,9 @@ def judge(config, run) -> dict:
     records: dict = {name: {} for name, _ in plan}
     for number, (name, method) in enumerate(plan):
         run.progress(number, len(plan), "arms", next=f"{name} {method}")
-        records[name][method] = _once(run, name, method, lambda: _arm(config, run, name, method))  # noqa: B023
+        records[name][method] = _parts.once(
+            run, f"{name}-{method}", functools.partial(_arm, config, run, name, method)
+        )["matrix"]
     run.progress(len(plan), len(plan), "arms")
     return records
 
@@ -118,7 +122,8 @@ def tune(config, run) -> dict:
     for number, (name, method) in enumerate(plan):
         run.progress(number, len(plan), "arms", next=f"{name} {method}")
         grid = np.array(config.grid, np.float32) * config.unit[method]
-        matrix = _once(run, name, method, lambda: _grid(config, run, name, method, grid))  # noqa: B023
+        one = functools.partial(_grid, config, run, name, method, grid)
+        matrix = _parts.once(run, f"{name}-{method}", one)["matrix"]
         tried = {
             f"{strength:g}": {m: float(f(part).mean()) for m, f in forgetting.MEASURES.items()}
             for strength, part in zip(grid, np.split(matrix, len(grid)), strict=True)
@@ -141,7 +146,7 @@ def main(config, run) -> dict:
     return result
 
 
-def _arm(config, run, name: str, method: str) -> np.ndarray:
+def _arm(config, run, name: str, method: str) -> dict[str, np.ndarray]:
     data = load(config, name)
     if method == "joint":
         return learn_jointly(config, run, name, data)
@@ -151,11 +156,13 @@ def _arm(config, run, name: str, method: str) -> np.ndarray:
     return learn_sequence(config, run, name, kind, data, np.full(config.seeds, strength))
 
 
-def _grid(config, run, name: str, method: str, grid: np.ndarray) -> np.ndarray:
+def _grid(config, run, name: str, method: str, grid: np.ndarray) -> dict[str, np.ndarray]:
+    """As `_arm`, a row for each strength and seed: no run's seeds, whose faults would be told."""
     data = load(config, name)
     repeated = (np.concatenate([part] * len(grid)) for part in data)
     rows = np.repeat(grid, config.seeds)
-    return learn_sequence(config, run, name, method, digits.Tasks(*repeated), rows)
+    learnt = learn_sequence(config, run, name, method, digits.Tasks(*repeated), rows)
+    return {"matrix": learnt["matrix"]}
 
 
 def _choose(tried: dict[str, dict[str, float]]) -> str:
@@ -163,14 +170,6 @@ def _choose(tried: dict[str, dict[str, float]]) -> str:
     best = max(row["average"] for row in tried.values())
     near = [strength for strength, row in tried.items() if row["average"] >= best - TIE]
     return max(near, key=lambda strength: tried[strength]["first"])
-
-
-def _once(run, name: str, method: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
-    """What `compute` gives, or gave before the run was interrupted."""
-    done = run.workdir / "arms" / f"{name}-{method}.npz"
-    if not done.exists():
-        run.write_arrays(done, {"matrix": compute()})
-    return _parts.load(done)["matrix"]
 
 
 def _keys(config, rows: int) -> jax.Array:

@@ -20,7 +20,8 @@ from experiments import _encoders, _fusion_report, _launch, _parts, _ranges, _se
 from nsca_jax.evaluation import probes
 from nsca_jax.models import vision
 from nsca_jax.models.fusion import SENSES
-from nsca_jax.training import audio, fusion
+from nsca_jax.reports import results
+from nsca_jax.training import audio, faults, fusion
 from nsca_jax.training import vision as seeing
 
 TRACKS = ("image", "sound", "proprio", "touch_N")
@@ -63,7 +64,7 @@ def films(config, run) -> dict[str, np.ndarray]:
     return out
 
 
-def encoders(config, film) -> tuple[fusion.Modules, dict]:
+def encoders(config, run, film) -> tuple[fusion.Modules, dict]:
     """The networks, and eye and ear as given or as learnt here: {name: [S, ...]}."""
     seeds = jnp.arange(config.seed, config.seed + config.seeds)
     keys = jax.vmap(jax.random.key)(seeds)
@@ -71,14 +72,15 @@ def encoders(config, film) -> tuple[fusion.Modules, dict]:
     if config.vision:
         eye, eyes = _encoders.load_vision(config.vision)
     else:
-        eyes = _learn_eyes(config, eye, film["a_image"])
+        eyes = _learn_eyes(config, run, eye, film["a_image"])
     if config.audio:
         ear, ears = _weights.load_audio(config.audio)
     else:
         rows = np.stack([own_rows(config, s, len(film["a_sound"])) for s in range(config.seeds)])
         settings = audio.Settings(steps=config.steps)
         learn = jax.jit(jax.vmap(functools.partial(audio.learn, settings)))
-        ears, _ = learn(keys, jnp.asarray(film["a_sound"])[rows])
+        ears, _, fault = learn(keys, jnp.asarray(film["a_sound"])[rows])
+        run.tell_faults("ears", faults.found(fault))
     modules = fusion.make_modules(eye, ear, config.width, config.window)
     return modules, {"vision": eyes, "audio": ears}
 
@@ -126,7 +128,7 @@ def one_seed(config, run, film, cells, modules, given, programs, seed: int):
     params = jax.tree.map(lambda x: x[seed], given)
     rows = own_rows(config, seed, len(film["a_sound"]))
     felt = body(key, film["a_proprio"][rows], film["a_touch_N"][rows])
-    params |= {name: learnt for name, (learnt, _) in felt.items()}
+    params |= {name: learnt for name, (learnt, *_) in felt.items()}
     before = digest(params)
     coded = {}
     for name in "ab":
@@ -135,14 +137,17 @@ def one_seed(config, run, film, cells, modules, given, programs, seed: int):
         part = {n: x[chosen] for n, x in part.items()}
         seen = see(params["vision"], jax.tree.map(lambda x, r=chosen: x[r], cells[name]))
         coded[name] = {"vision": seen, **feel(params, part)}
-    (met, losses), (plain, _) = meet(jax.random.fold_in(key, 9), coded["a"])
+    (met, losses, fault), (plain, _, other) = meet(jax.random.fold_in(key, 9), coded["a"])
+    met_by = {"the fusion": fault, "the fusion without dropout": other}
+    learnt_by = {name: fault for name, (_, _, fault) in felt.items()} | met_by
     scores = judge(config, film, modules, rows, coded, met, plain, seed)
     weights = _encoders.named({**params, "fusion": met})
     return {
         **{f"w.{n}": np.asarray(x) for n, x in weights.items()},
         **{f"score.{n}": x for n, x in scores.items()},
         "losses": np.asarray(losses),
-        **{f"losses.{n}": np.asarray(x) for n, (_, x) in felt.items()},
+        **{f"losses.{n}": np.asarray(x) for n, (_, x, _) in felt.items()},
+        "faults": faults.alone(learnt_by, seed, config.seeds),
         "frozen": np.array([before[n] for n in SENSES]),
     }
 
@@ -191,7 +196,7 @@ def main(config, run) -> dict:
     """
     film = _parts.once(run, "films", functools.partial(films, config, run))
     run.say("eyes and ears")
-    modules, given = encoders(config, film)
+    modules, given = encoders(config, run, film)
     given = jax.tree.map(lambda x: x[: config.seeds], given)
     cells = {s: _cells(modules.vision, film[f"{s}_image"]) for s in "ab"}
     programs = make_seed(config, modules)
@@ -209,7 +214,10 @@ def main(config, run) -> dict:
     shipped = [digest(jax.tree.map(lambda x, s=s: x[s], stored)) for s in range(config.seeds)]
     unchanged = np.array([[d[n] for n in SENSES] for d in shipped]) == stacked["frozen"]
     scores = {n[6:]: x for n, x in stacked.items() if n.startswith("score.")}
-    result = run.result(seeds=seeds, **_fusion_report.claims(scores, unchanged))
+    scores = run.without_failed(scores)
+    claims = _fusion_report.claims(scores, run.without_failed(unchanged))
+    claims["criteria"] = results.with_failed(claims["criteria"], run.failed)
+    result = run.result(seeds=seeds, **claims)
     losses = {n: stacked[n] for n in ("losses", "losses.proprio", "losses.touch")}
     _fusion_report.write(config, run, scores, losses, result)
     return result
@@ -242,7 +250,7 @@ def _cells(eye: vision.VisionEncoder, image: np.ndarray):
     return tuple(x.reshape(*image.shape[:2], *x.shape[1:]) for x in (pixels, responses))
 
 
-def _learn_eyes(config, eye: vision.VisionEncoder, image: np.ndarray):
+def _learn_eyes(config, run, eye: vision.VisionEncoder, image: np.ndarray):
     """[S, ...] eyes that learn from pairs of neighbouring frames, each in two lights."""
     rng = np.random.default_rng(config.seed)
     film = rng.integers(len(image), size=FRAMES // 2)
@@ -257,7 +265,9 @@ def _learn_eyes(config, eye: vision.VisionEncoder, image: np.ndarray):
     pairs = jnp.arange(FRAMES).reshape(2, -1).T
     state = jax.jit(jax.vmap(start, (0, None)))(seeds, looks)
     program = jax.jit(jax.vmap(learn, (0, None, None, None)), static_argnums=3)
-    return program(state, looks, pairs, config.steps)[0].params
+    state, _ = program(state, looks, pairs, config.steps)
+    run.tell_faults("eyes", faults.found(state.moments))
+    return state.params
 
 
 if __name__ == "__main__":

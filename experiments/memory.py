@@ -154,11 +154,13 @@ def live(config, run, pools: Pools, name: str) -> dict[str, np.ndarray]:
     matrix = []
     for number in sets:
         agents = babble(agents, draw(config, pools, number), arm)
+        run.tell_faults(name, faults.found(agents.learner.optimiser))
         after = [np.asarray(judge.skill(settings, agents, pools.test[j], arm)) for j in sets]
         matrix.append(np.stack(after, 1))
         if run.stopping:
             raise run.interrupted()
-    out = {"skill": faults.blank(agents.learner.optimiser, np.stack(matrix, 1))}
+    found = faults.found(agents.learner.optimiser)
+    out = {"faults": found, "skill": faults.blank(found, np.stack(matrix, 1).astype(float))}
     if name == "memory":
         out |= recall(config, settings, agents, pools)
         kept = {"params": agents.learner.params, "statistics": agents.learner.statistics}

@@ -26,7 +26,7 @@ from flax import traverse_util
 from experiments import _metaworld_arms as arms
 from experiments import _metaworld_report
 from nsca_jax.evaluation import metaworld as benchmark
-from nsca_jax.training import imitation
+from nsca_jax.training import faults, imitation
 
 TRIES = 10  # of the expert at one goal
 BLIND = 2  # goals a task that random actions are judged on: they reach none, at full length
@@ -195,15 +195,16 @@ def stack(shown: list[dict[str, np.ndarray]]) -> imitation.Rows:
 
 def trunk(config, training: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
     """The trunks of all seeds, flat, with their eye and errors."""
-    trunks, view, errors = arms.learn_trunks(config, training, name)
+    trunks, view, errors, fault = arms.learn_trunks(config, training, name)
     tree = {"trunk": trunks, "eye": {"mean": view.mean, "spread": view.spread}}
     flat = traverse_util.flatten_dict(jax.device_get(tree), sep="/")
-    return {**{str(name): np.asarray(leaf) for name, leaf in flat.items()}, "errors": errors}
+    kept = {str(name): np.asarray(leaf) for name, leaf in flat.items()}
+    return {**kept, "errors": errors, "faults": faults.found(fault)}
 
 
 def untold(part: dict[str, np.ndarray]) -> tuple[Any, imitation.Eye]:
     """(trunks, their eye) again of what `trunk` kept."""
-    tree = traverse_util.unflatten_dict({k: v for k, v in part.items() if k != "errors"}, sep="/")
+    tree = traverse_util.unflatten_dict({k: v for k, v in part.items() if "/" in k}, sep="/")
     tree = jax.tree.map(jnp.asarray, tree)
     return tree["trunk"], imitation.Eye(**tree["eye"])
 
@@ -230,10 +231,11 @@ def try_arm(config, run, stage, goals, trunks, shown, numbers, name: str, shots:
     if name in arms.LEARNT:
         of = arms.arm(config, name)
         start = untold(trunks[of.trunk]) if of.trunk else None
-        params, eye, errors = arms.adapt(config, of, start, shown, shots)
+        params, eye, errors, fault = arms.adapt(config, of, start, shown, shots)
         longest = longest_shown(shown, shots)
         act = arms.actor(config, of, params, eye, longest)
         out["errors"] = np.asarray(errors)[..., -100:, :].mean((2, 3))
+        out["faults"] = faults.found(fault)
     elif name == "nearest neighbour":
         act = arms.neighbour(shown, shots)
     else:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import _launch, _noisy_tv_report, _parts, _ranges
-from nsca_jax.training import exploring, parallel
+from nsca_jax.training import exploring, faults, parallel
 from nsca_jax.worlds import rooms
 
 SIGNALS = {  # name -> what differs from the config's default signal
@@ -45,14 +45,14 @@ def check(config) -> None:
         _ranges.some_of(config, f"signals.{signal}", rooms.TV_KINDS)
 
 
-def live(config, signal: str, world: str) -> exploring.Diary:
-    """The diaries of all seeds, arrays [S, episodes, ...]."""
+def live(config, signal: str, world: str) -> dict[str, np.ndarray]:
+    """The diaries of all seeds, arrays [S, episodes, ...], and their `faults`."""
     settings = exploring.ExploreSettings(**{**config.life.to_dict(), **SIGNALS[signal]})
     init, lives = make(settings)
     seeds = config.seed + jnp.arange(config.seeds)
     kind = jnp.full(config.seeds, rooms.TV_KINDS.index(world))
-    _, diary = lives(init(jax.vmap(jax.random.key)(seeds), kind), settings.episodes)
-    return jax.tree.map(np.asarray, diary)
+    lived, diary = lives(init(jax.vmap(jax.random.key)(seeds), kind), settings.episodes)
+    return faults.blanked(lived.optimiser, diary._asdict())
 
 
 @functools.cache
@@ -71,8 +71,10 @@ def judge(config, run) -> dict[str, dict[str, exploring.Diary]]:
         run.progress(number, len(plan), "worlds", next=f"{signal}, {world}")
         done = run.workdir / "lives" / f"{signal}-{world}.npz"
         if not done.exists():
-            run.write_arrays(done, live(config, signal, world)._asdict())
-        records[signal][world] = exploring.Diary(**_parts.load(done))
+            run.write_arrays(done, live(config, signal, world))
+        diary = _parts.load(done)
+        run.tell_faults(f"{signal}, {world}", diary.pop("faults"))
+        records[signal][world] = exploring.Diary(**diary)
         if run.stopping:
             raise run.interrupted()
     run.progress(len(plan), len(plan), "worlds")

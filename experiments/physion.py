@@ -23,7 +23,7 @@ from nsca_jax.data import physion
 from nsca_jax.evaluation import physion as judge
 from nsca_jax.models import foresight as model_lib
 from nsca_jax.priors import figures
-from nsca_jax.training import foresight
+from nsca_jax.training import faults, foresight
 
 CHUNK = 50  # gradient steps between two looks at the clock
 SAVE_EVERY = 500  # gradient steps
@@ -97,22 +97,23 @@ def learn(config, run, films: figures.Percept) -> dict[str, np.ndarray]:
     learner, told = run.restore((newborn, told)) or (newborn, told)
     for step in range(int(learner.step[0]) + chunk, config.steps + 1, chunk):
         learner, loss = grow(learner, keys, films)
+        run.tell_faults("models", faults.found(learner.optimiser))
         mean = loss.mean(1)
         told = told.at[:, step // chunk - 1].set(mean)
         run.log(step, {"loss": [float(x) if np.isfinite(x) else None for x in mean]})
-        run.progress(step, config.steps, "steps", loss=float(mean.mean()))
+        run.progress(step, config.steps, "steps", loss=float(np.nanmean(mean)))
         if run.stopping or step % SAVE_EVERY == 0:
             run.save(step, (learner, told))
         if run.stopping:
             raise run.interrupted()
     tree = jax.device_get({"grown": learner.params, "fresh": fresh})
     flat: dict = traverse_util.flatten_dict(tree, sep="/")
-    return {**flat, "loss": np.asarray(told)}
+    return {**flat, "loss": np.asarray(told), "faults": faults.found(learner.optimiser)}
 
 
 def read_outs(config, run, seen, films, flat: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Answers [S, N] right or not, C and training accuracy [S] of every arm, and one future."""
-    tree = traverse_util.unflatten_dict({k: v for k, v in flat.items() if k != "loss"}, sep="/")
+    tree = traverse_util.unflatten_dict({k: v for k, v in flat.items() if "/" in k}, sep="/")
     tell = jax.jit(jax.vmap(functools.partial(foresight.features, _model(config)), (0, None)))
     out: dict[str, np.ndarray] = {}
     done, total = 0, len(_physion_report.ARMS) * config.seeds

@@ -18,7 +18,7 @@ import numpy as np
 
 from experiments import _launch, _parts, _procgen_report, _ranges
 from nsca_jax.evaluation import procgen
-from nsca_jax.training import ppo
+from nsca_jax.training import faults, ppo
 
 ARMS = {  # name -> what differs from PPO; True is the config's weight
     "ppo": (),
@@ -96,7 +96,7 @@ def open_worlds(config, game: str, seed: int, leg: int, levels: int) -> procgen.
 
 
 def learn(config, run, game: str, arm: str, seed: int) -> dict[str, np.ndarray]:
-    """One seed's learning, leg by leg, and how it then plays; NaN where the loss was not finite.
+    """One seed's learning, leg by leg, and how it then plays; NaN from a fault on, which ends it.
 
     Each leg opens its worlds anew, so that a resumed run goes on as an unbroken one.
     """
@@ -118,10 +118,10 @@ def learn(config, run, game: str, arm: str, seed: int) -> dict[str, np.ndarray]:
             metrics = {k: float(v) for k, v in metrics.items()}
             diary["loss"][number] = metrics["loss"]
             diary["curve"][number] = np.mean(ended or np.nan)
-            if not np.isfinite(metrics["loss"]):
-                run.say(f"{name}: the loss of update {number} is not finite; this seed ends")
+            found = faults.alone({arm: state.optimiser}, seed - config.seed, config.seeds)
+            if found.any():
                 lost = np.full((config.worlds, config.episodes), np.nan)
-                return diary | {"train": lost, "test": lost}
+                return diary | {"train": lost, "test": lost, "faults": found}
             done = (number + 1) * config.worlds * config.rollout
             told = {"played": float(np.mean(ended))} if ended else {}
             run.progress(done, config.steps, f"steps of {name}", **told)

@@ -16,7 +16,7 @@ import numpy as np
 
 from experiments import _launch, _parts, _ranges, _slot_discovery_report
 from nsca_jax.models import slots as slots_lib
-from nsca_jax.training import parallel, slot_bank
+from nsca_jax.training import faults, parallel, slot_bank
 from nsca_jax.worlds import hidden_properties as world_lib
 
 CONDITIONS = ("independent", "correlated", "mixed", "shuffled")
@@ -83,14 +83,18 @@ def discover(config, run, condition: str) -> dict[str, np.ndarray]:
         if number in turns:
             state = turn(state, *train[:2])
         state, seen = learn(state, *train[:2], thrift)
+        run.tell_faults(condition, faults.found(state.moments))
         trace.append((state.opened < slots_lib.CLOSED, seen.activation, seen.surprise.max((1, 2))))
         if run.stopping:
             raise run.interrupted()
     opened, activation, surprise = (np.stack(x, 1) for x in zip(*trace, strict=True))
-    after = look(state, *test[:2], config.objects)
+    after, found = look(state, *test[:2], config.objects), faults.found(state.moments)
+    said, entangled = _said(after, test), np.asarray(before.slots.mean)  # pyright: ignore[reportOptionalMemberAccess]
     return {
-        **_said(after, test),
-        "entangled": np.asarray(before.slots.mean),  # pyright: ignore[reportOptionalMemberAccess]
+        **said,
+        "mean": faults.blank(found, said["mean"]),
+        "entangled": faults.blank(found, entangled),
+        "faults": found,
         "opened": opened,
         "activation_trace": activation,
         "surprise": surprise,

@@ -14,7 +14,7 @@ import numpy as np
 from experiments import _launch, _parts, _ranges, _support_report
 from nsca_jax.models import adaptive
 from nsca_jax.priors import support as rule
-from nsca_jax.training import trust
+from nsca_jax.training import faults, trust
 from nsca_jax.worlds import support as world
 
 WORLDS = {"bare": 0.0, "glued": world.GLUED_SHARE}  # share of glued blocks
@@ -88,7 +88,7 @@ def learner(aided: bool, steps: int, batch: int, rate: float, eye: tuple[int, in
         state, weight = trust.learn(net, state, sample, steps, pace, trust.logistic_error)
         rows = jnp.arange(most, len(scenes["pixels"])).reshape(-1, CHUNK)
         hits, prior_hits = jax.lax.map(right, rows)
-        return {
+        return faults.sign(state.optimiser), {
             "hits": 100.0 * jnp.mean(hits),
             "prior_hits": 100.0 * jnp.mean(prior_hits),
             "weight": weight[-1],
@@ -104,9 +104,8 @@ def learn(config, arm: str, scenes: dict, settings: np.ndarray) -> dict[str, np.
     eye = (config.patch, config.filters)
     program = learner(ARMS[arm], config.steps, config.batch, config.rate, eye, config.width)
     sizes = jnp.array(config.sizes)
-    return jax.device_get(
-        program(_seeds(config), scenes, max(config.sizes), sizes, jnp.asarray(settings))
-    )
+    arguments = _seeds(config), scenes, max(config.sizes), sizes, jnp.asarray(settings)
+    return faults.blanked(*jax.device_get(program(*arguments)))
 
 
 def judge(config, run, settings: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:

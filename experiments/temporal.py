@@ -22,7 +22,7 @@ from nsca_jax.evaluation import planning
 from nsca_jax.evaluation import temporal as judging
 from nsca_jax.models import temporal as model_lib
 from nsca_jax.sensors import camera as camera_lib
-from nsca_jax.training import experience, fusion, recording, temporal
+from nsca_jax.training import experience, faults, fusion, recording, temporal
 
 ARMS = {"prior": True, "none": False}
 KEPT = (
@@ -138,8 +138,10 @@ def learn(config, run, filmed: dict[str, np.ndarray], arm: str) -> temporal.Lear
     learner = jax.jit(jax.vmap(init, (0, None, 0)))(keys, of, dealt(config, filmed)[0])
     learner = run.restore(learner, arm) or learner
     chunk = jax.jit(jax.vmap(functools.partial(step, steps=CHUNK), (0, 0, None)), donate_argnums=0)
+    run.tell_faults(arm, faults.found(learner.optimiser))
     for done in range(int(learner.step[0]), settings.steps, CHUNK):
         learner, loss = chunk(learner, keys, of)
+        run.tell_faults(arm, faults.found(learner.optimiser))
         mean = np.asarray(loss).mean(1)
         run.log(done + CHUNK, {f"{arm}_loss": [float(x) if np.isfinite(x) else None for x in mean]})
         run.progress(done + CHUNK, settings.steps, f"steps, {arm}", loss=float(np.nanmean(mean)))
@@ -161,8 +163,9 @@ def judge(config, films, arm: str, learner: temporal.Learner) -> dict[str, np.nd
     act = model_lib.Act(of["b"].skill[row], of["b"].parameters[row], jnp.asarray(now))
     scored = judging.judge(foreseen, np.asarray(scale), truth, np.asarray(model_lib.heading(act)))
     seen = np.asarray(of["b"].seen)[row[:, None], now[:, None] + judging.AT]
+    found = faults.found(learner.optimiser)
     return {
-        **scored,
+        **{name: faults.blank(found, x) for name, x in scored.items()},
         **judging.senses_skill(learner, of["b"], row, now, foreseen),
         "scale": np.asarray(scale),
         "in_view_m": judging.error_where(foreseen, truth, seen),

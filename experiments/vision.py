@@ -18,6 +18,7 @@ from experiments import _encoders, _launch, _parts, _ranges, _vision_films, _vis
 from nsca_jax.evaluation import probes
 from nsca_jax.models import vision
 from nsca_jax.priors import visual
+from nsca_jax.training import faults
 from nsca_jax.training import vision as learning
 from nsca_jax.types import SHAPES
 
@@ -78,20 +79,23 @@ def learn(config, run, arm: str, films) -> dict[str, np.ndarray]:
         done = (number + 1) * config.chunk
         run.progress(done, config.steps, f"steps, eye {arm}")
         run.log(done, _logged(arm, said))
+        run.tell_faults(f"eye-{arm}", faults.found(state.moments))
         if run.stopping or (number + 1) % config.save_every == 0:
             run.save(done, (state, trace), arm)
         if run.stopping:
             raise run.interrupted()
     weights = {f"w.{name}": x for name, x in _encoders.named(state.params).items()}
-    return {**weights, "losses": np.asarray(trace)}
+    return {**weights, "losses": np.asarray(trace), "faults": faults.found(state.moments)}
 
 
 def read_outs(config, deal, weights: dict, features: str, shuffled: bool = False):
     """What read-outs of one kind of features tell of Set B: {"told": [S, N + 1, 5], ...}.
 
-    The last row of N is fitted on labelled frames of Set A instead, 500 of them.
+    The last row of N is fitted on labelled frames of Set A instead, 500 of them. NaN where the eye
+    stopped learning.
     """
     encode = _encoder(config, weights, features)
+    part = weights.get(features, {"faults": np.full(config.seeds, "")})
     told, rank = [], []
     for number, seed in enumerate(range(config.seed, config.seed + config.seeds)):
         a, b, judged = deal(seed)
@@ -103,7 +107,8 @@ def read_outs(config, deal, weights: dict, features: str, shuffled: bool = False
             a, b = (_vision_films.shuffle(part, seed) for part in (a, b))
         fits = [(b, codes[1], n) for n in config.labelled] + [(a, codes[0], len(codes[0]))]
         told.append([_read_out(*fit, judged, codes[2]) for fit in fits])
-    return {"told": np.array(told), "rank": np.array(rank)}
+    read = {"told": np.array(told), "rank": np.array(rank)}
+    return {name: faults.blank(part["faults"], x) for name, x in read.items()}
 
 
 def main(config, run) -> dict:

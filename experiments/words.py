@@ -22,7 +22,7 @@ from experiments import _words_world as world
 from nsca_jax import objects
 from nsca_jax.grounding import words as words_lib
 from nsca_jax.models import slots as slots_lib
-from nsca_jax.training import slot_bank, words
+from nsca_jax.training import faults, slot_bank, words
 from nsca_jax.worlds import speaker
 
 
@@ -66,6 +66,7 @@ def learn_slots(config, run, met: world.Met) -> dict[str, np.ndarray]:
         if number == int(settings.turn * looks):
             state = jax.jit(jax.vmap(turn))(state, train.acts, known)
         state, _ = learn(state, train.acts, known, jnp.float32(1.0))
+        run.tell_faults("bank", faults.found(state.moments))
         run.progress((number + 1) * settings.look_every, steps, "steps of the bank")
         if run.stopping:
             raise run.interrupted()
@@ -78,7 +79,7 @@ def learn_slots(config, run, met: world.Met) -> dict[str, np.ndarray]:
         "activation": seen.activation,
         "usual": world.plain(norm),
     }
-    return world.flat(jax.device_get(tree))
+    return {**world.flat(jax.device_get(tree)), "faults": faults.found(state.moments)}
 
 
 @jax.jit
@@ -156,7 +157,7 @@ def converse(
     heard = act(gates, train, met.train.skill)
     heard = heard.reshape(config.seeds, -1, heard.shape[-1])
     texts = jnp.asarray(words_lib.embed(lexicon.utterances()))
-    params, loss = align(keys, heard, said.utterance.reshape(config.seeds, -1), texts)
+    params, loss, fault = align(keys, heard, said.utterance.reshape(config.seeds, -1), texts)
     every = jnp.arange(world.SKILLS)
     grid = jnp.broadcast_to(every, (*test.shape[:2], world.SKILLS))
     wide = jnp.broadcast_to(test[:, :, None], (*grid.shape, test.shape[-1]))
@@ -181,6 +182,7 @@ def converse(
         ),
         "utterances": jnp.sum(said.utterance >= 0, (1, 2)),
         "loss": loss,
+        "faults": faults.found(fault),
         **{f"aligner/{k}": v for k, v in world.flat(params).items()},
     }
     return {k: np.asarray(v) for k, v in out.items()}

@@ -117,15 +117,6 @@ def test_unknown_method_is_named():
         arms.make("ewcc", _learner(2))
 
 
-def test_a_failed_seed_is_nan(rotations):
-    params = jax.tree.map(
-        lambda leaf: leaf.at[..., 0].set(jnp.nan),
-        NETWORK.init(jax.random.key(0), jnp.zeros(64))["params"],
-    )
-    test = sequence.accuracies(apply, params, rotations.x_test_TxMxD, rotations.y_test_TxM)
-    assert np.isnan(test).all()
-
-
 def test_measures_by_hand():
     matrix = np.array([[[90.0, 10, 10], [70, 80, 10], [40, 85, 60]]])
     assert forgetting.first(matrix) == [40]

@@ -57,25 +57,25 @@ def test_a_seed_at_fault_keeps_its_last_good_parameters_and_the_others_their_bit
         np.testing.assert_array_equal(hurt[1, :4], fine[1, :4])
         np.testing.assert_array_equal(hurt[1, 4:], np.broadcast_to(fine[1, 3], hurt[1, 4:].shape))
     np.testing.assert_array_equal(state.updates, [6, 3, 6])
-    told = faults.found(state, bad)
-    assert told == {1: "the loss was not finite after 3 good updates"}
+    told = faults.found(state).tolist()
+    assert told == ["", "the loss was not finite after 3 good updates", ""]
 
 
 def test_a_gradient_at_fault_under_a_good_loss_is_named_by_its_leaf():
     grads = jax.tree.map(jnp.zeros_like, PARAMS) | {"hand": jnp.array([0.0, jnp.nan, 0.0, 0.0])}
     steps, state = OPTIMISER.update(grads, OPTIMISER.init(PARAMS), PARAMS, loss=jnp.array(0.5))
     assert not any(np.any(x) for x in jax.tree.leaves(steps))
-    one = jax.tree.map(lambda x: jnp.asarray(x)[None], (state, PARAMS))
-    assert faults.found(*one) == {0: "the gradient of hand was not finite after 0 good updates"}
+    told = faults.alone({"reaching": state}, 1, 3).tolist()
+    words = "reaching: the gradient of hand was not finite after 0 good updates"
+    assert told == ["", words, ""]
     fine = jax.tree.map(jnp.zeros_like, PARAMS)
     steps, state = OPTIMISER.update(fine, state, PARAMS, loss=jnp.array(0.5))
     assert not any(np.any(x) for x in jax.tree.leaves(steps))  # decay included: frozen for good
 
 
 def test_places_name_the_loss_and_every_leaf():
-    assert faults.places(PARAMS) == [
-        "the loss", "the gradient of eye/kernel", "the gradient of hand",
-    ]  # fmt: skip
+    named = ("the loss", "the gradient of eye/kernel", "the gradient of hand")
+    assert faults.places(PARAMS) == named
 
 
 def test_no_seed_left_stops_the_run():
@@ -86,7 +86,12 @@ def test_no_seed_left_stops_the_run():
 
 def test_figures_of_a_seed_at_fault_are_blank():
     _, state = together(targets((2, 0, "eye", np.nan)))
-    np.testing.assert_array_equal(faults.blank(state, [[1], [2], [3]]), [[1], [2], [np.nan]])
+    figures = {"skill": np.array([[1.0], [2.0], [3.0]], np.float32), "count": np.arange(3)}
+    blanked = faults.blanked(state, figures)
+    np.testing.assert_array_equal(blanked["skill"], [[1], [2], [np.nan]])
+    np.testing.assert_array_equal(blanked["count"], [0, 1, 2])
+    assert blanked["skill"].dtype == np.float32
+    assert blanked["faults"].tolist() == ["", "", "the loss was not finite after 0 good updates"]
 
 
 def test_a_failed_seed_is_dropped_from_every_arm_and_written_as_null():

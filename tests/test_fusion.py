@@ -109,13 +109,13 @@ def test_only_the_fusion_moves(small):
 
     def learn(encoders):
         codes = training.codes(modules, encoders, film)
-        met, losses = training.learn_fusion(settings, jax.random.key(1), modules.fusion, codes)
+        met, losses, _ = training.learn_fusion(settings, jax.random.key(1), modules.fusion, codes)
         return losses.sum(), (met, losses)
 
     encoders = {n: params[n] for n in SENSES}
     blind = {n: p for n, p in encoders.items() if n != "vision"}
     codes = training.codes(modules, encoders, film)
-    met, losses = training.learn_fusion(settings, jax.random.key(1), modules.fusion, codes)
+    met, losses, _ = training.learn_fusion(settings, jax.random.key(1), modules.fusion, codes)
     assert losses[-5:].mean() < losses[:5].mean()
     after = fusion.digest({**params, "fusion": met})
     assert [before[n] == after[n] for n in SENSES] == [True] * 4
@@ -127,7 +127,7 @@ def test_only_the_fusion_moves(small):
 def test_body_senses_learn_to_foresee(small):
     modules, _, film = small
     settings = training.Settings(window=5, steps=60, batch=16)
-    _, losses = training.learn_body(
+    _, losses, _ = training.learn_body(
         settings, jax.random.key(0), "proprio", modules.proprio, film.proprio
     )
     assert losses[-10:].mean() < 0.8 * losses[:3].mean()

@@ -94,32 +94,32 @@ def test_changes_are_told_in_their_units():
 
 
 def test_pretraining_learns_to_act_and_to_foresee(trunk):
-    params, errors, _ = trunk
+    params, errors, *_ = trunk
     errors = np.asarray(errors)
     assert (errors[-20:].mean(0) < 0.5 * errors[:5].mean(0)).all()
     assert "act" not in params["params"], "the training tasks' heads are thrown away"
 
 
 def test_only_the_demonstrations_given_are_learnt_from(rows, trunk):
-    start, _, eye = trunk
+    start, *_, eye = trunk
     poisoned = rows._replace(meant=rows.meant.at[60:].set(jnp.nan))
     used = (rows.of < 1).astype(jnp.float32)
-    _, errors = _adapt(SETTINGS, jax.random.key(1), start, eye, poisoned, used)
+    _, errors, _ = _adapt(SETTINGS, jax.random.key(1), start, eye, poisoned, used)
     assert np.isfinite(errors).all()
-    _, errors = _adapt(SETTINGS, jax.random.key(1), start, eye, poisoned, jnp.ones(90))
+    _, errors, _ = _adapt(SETTINGS, jax.random.key(1), start, eye, poisoned, jnp.ones(90))
     assert not np.isfinite(errors).all(), "the control: with all rows the poison is met"
 
 
 def test_adapting_starts_from_the_trunk_and_learns(rows, trunk):
-    start, _, eye = trunk
+    start, *_, eye = trunk
     still = imitation.Settings(width=16, members=2, steps=1, batch=8, rate=0.0)
     used = jnp.ones(90)
-    params, _ = _adapt(still, jax.random.key(2), start, eye, rows, used)
+    params, *_ = _adapt(still, jax.random.key(2), start, eye, rows, used)
     kernel = params["params"]["trunk_0"]["kernel"]
     np.testing.assert_array_equal(kernel[0], start["params"]["trunk_0"]["kernel"])
     head = params["params"]["act"]["kernel"]
     assert not np.array_equal(head[0], head[1]), "each member has a head of its own"
-    params, errors = _adapt(SETTINGS, jax.random.key(2), start, eye, rows, used)
+    params, errors, _ = _adapt(SETTINGS, jax.random.key(2), start, eye, rows, used)
     said = _answers(params, eye, rows.seen[3], rows.first[3])
     assert said.shape == (2, 4)
     assert float(errors[:, -20:, 0].mean()) < 0.05
@@ -136,8 +136,8 @@ def test_raw_readings_are_standardised_by_what_was_used(rows):
 
 
 def test_persistence_waits_and_then_lets_one_member_act(rows, trunk):
-    start, _, eye = trunk
-    params, _ = _adapt(SETTINGS, jax.random.key(3), start, eye, rows, jnp.ones(90))
+    start, *_, eye = trunk
+    params, *_ = _adapt(SETTINGS, jax.random.key(3), start, eye, rows, jnp.ones(90))
     rule = persistence.Rule(patience=1.5, turn=10, blur=0.0)
     memory = jax.tree.map(lambda x: x[0], persistence.begin(1, 36, 0))
     seen = rows.seen[5]
@@ -158,8 +158,8 @@ def test_persistence_waits_and_then_lets_one_member_act(rows, trunk):
 
 
 def test_an_episode_forgets_the_one_before(rows, trunk):
-    start, _, eye = trunk
-    params, _ = _adapt(SETTINGS, jax.random.key(3), start, eye, rows, jnp.ones(90))
+    start, *_, eye = trunk
+    params, *_ = _adapt(SETTINGS, jax.random.key(3), start, eye, rows, jnp.ones(90))
     memory = jax.tree.map(lambda x: x[0], persistence.begin(1, 36, 0))
     go = functools.partial(_act, None, params, eye, jnp.float32(20))
     memory, _ = go(memory, rows.seen[0], jnp.int32(0))

@@ -17,6 +17,7 @@ import optax
 
 from nsca_jax import losses
 from nsca_jax.models import audio, vision
+from nsca_jax.training import descent, faults
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,15 +60,16 @@ def views(key: jax.Array, sound_BxTxF: jax.Array, gain: float, noise: float):
     return out
 
 
-def learn(settings: Settings, key: jax.Array, sound_NxTxF: jax.Array) -> tuple[Any, jax.Array]:
-    """(parameters of the encoder, losses [steps]) from sounds alone.
+def learn(
+    settings: Settings, key: jax.Array, sound_NxTxF: jax.Array
+) -> tuple[Any, jax.Array, faults.Frozen]:
+    """(parameters of the encoder, losses [steps], a fault if there was one) from sounds alone.
 
     VICReg between two views (Bardes et al. 2022) makes the code say what the impacts share, and not
     how loud they were; foreseeing the whole interaction's spectrum keeps what a view told.
     """
     ear, compare, recall = encoder(settings), vision.Projection(), vision.Projection(64)
     rate = optax.cosine_decay_schedule(settings.learning_rate, settings.steps)
-    optimiser = optax.adam(rate)
     code = jnp.zeros((1, ear.code))
     params = {
         "ear": ear.init(jax.random.fold_in(key, 0), sound_NxTxF[:1]),
@@ -75,27 +77,21 @@ def learn(settings: Settings, key: jax.Array, sound_NxTxF: jax.Array) -> tuple[A
         "recall": recall.init(jax.random.fold_in(key, 2), code),
     }
 
-    def loss(params, key, sound):
-        codes = [ear.apply(params["ear"], v) for v in views(key, sound, *spread)]
+    def loss(params, number):
+        draw, look = jax.random.split(jax.random.fold_in(key, number + 3))
+        rows = jax.random.randint(draw, (settings.batch,), 0, len(sound_NxTxF))
+        sound = sound_NxTxF[rows]
+        codes = [ear.apply(params["ear"], v) for v in views(look, sound, *spread)]
         shared = losses.vicreg(*(compare.apply(params["compare"], c) for c in codes))
         said = [recall.apply(params["recall"], c) for c in codes]
         missed = sum(jnp.mean((s - _spectrum(sound)) ** 2) for s in said)
         likeness = settings.invariance * shared.invariance + settings.variance * shared.variance
-        return likeness + settings.covariance * shared.covariance + settings.recall * missed
+        value = likeness + settings.covariance * shared.covariance + settings.recall * missed
+        return value, value
 
     spread = settings.gain, settings.noise
-
-    def step(carry, number):
-        params, moments = carry
-        draw, look = jax.random.split(jax.random.fold_in(key, number + 3))
-        rows = jax.random.randint(draw, (settings.batch,), 0, len(sound_NxTxF))
-        value, grads = jax.value_and_grad(loss)(params, look, sound_NxTxF[rows])
-        updates, moments = optimiser.update(grads, moments)
-        return (optax.apply_updates(params, updates), moments), value
-
-    start = params, optimiser.init(params)
-    (params, _), course = jax.lax.scan(step, start, jnp.arange(settings.steps))
-    return params["ear"], course
+    params, course, fault = descent.descend(optax.adam(rate), params, loss, settings.steps)
+    return params["ear"], course, fault
 
 
 def _spectrum(sound_BxTxF: jax.Array) -> jax.Array:

@@ -27,7 +27,7 @@ from nsca_jax.curiosity import arms, choose, evidence, recent_mean
 from nsca_jax.grounding import table as table_lib
 from nsca_jax.memory import replay
 from nsca_jax.sensors import camera as camera_lib
-from nsca_jax.training import consolidation, experience, parallel
+from nsca_jax.training import consolidation, experience, faults, parallel
 from nsca_jax.training import learner as learning
 
 SKILLS = len(types.SKILLS)
@@ -330,7 +330,9 @@ def _learn(settings: BabbleSettings, state: TrainState, keys):
         learners, losses = jax.vmap(one)(learners, rows, memory, valid, draw)
         if settings.stiffness:
             held = jax.vmap(consolidation.pull_back, (0, 0, None))
-            learners = learners.replace(params=held(state.stiff, learners.params, pull))
+            pulled = held(state.stiff, learners.params, pull)
+            kept = jax.vmap(faults.keep)(learners.optimiser, pulled, learners.params)
+            learners = learners.replace(params=kept)
         return learners, losses
 
     learners, losses = jax.lax.scan(step, state.learner, jnp.arange(settings.updates))

@@ -31,8 +31,8 @@ from nsca_jax.continual import ewc
 from nsca_jax.memory import episodic, semantic
 from nsca_jax.models import dynamics, normalise
 from nsca_jax.sim import scene
+from nsca_jax.training import faults, outcome_loss
 from nsca_jax.training import learner as learning
-from nsca_jax.training import outcome_loss
 
 STEPS = scene.CONTROL_STEPS  # control steps of an interaction, the unit of the memories' time
 SEMANTIC = {"look": 10.0, "memory": 10.0}  # layers that read what a thing is
@@ -124,6 +124,7 @@ def babble_agent(settings: Settings, agent: Agent, rows: types.Interaction, arm:
     blocks = rows.skill.shape[0] // settings.block
     key = jax.random.fold_in(agent.key, 1 + agent.sets)
     fresh = learning.make_optimiser(settings.learner).init(agent.learner.params)
+    fresh = faults.renewed(agent.learner.optimiser, fresh)
     agent = agent.replace(learner=agent.learner.replace(optimiser=fresh))
 
     def block(agent: Agent, number):
@@ -189,7 +190,8 @@ def learn(
         state, loss = learning.update(
             settings.learner, state, mixed, recalled, mixed.finite, update_key
         )
-        return state.replace(params=pull_back(agent.stiff, state.params, pull)), loss
+        pulled = pull_back(agent.stiff, state.params, pull)
+        return state.replace(params=faults.keep(state.optimiser, pulled, state.params)), loss
 
     state, _ = jax.lax.scan(step, agent.learner, jnp.arange(settings.updates))
     return agent.replace(learner=state)

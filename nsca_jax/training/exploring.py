@@ -22,7 +22,7 @@ from flax import struct
 
 from nsca_jax.curiosity import arms, evidence, recent_mean, rnd
 from nsca_jax.models import forward
-from nsca_jax.training import parallel, planning
+from nsca_jax.training import faults, parallel, planning
 from nsca_jax.worlds import rooms
 
 A = len(rooms.ACTIONS)
@@ -87,7 +87,7 @@ class Life:
     body: rooms.State
     view: jax.Array  # [V] what is seen now
     params: Any  # [E, ...] of the members
-    optimiser: Any
+    optimiser: faults.Frozen  # [E] a member at fault learns no more (training/faults.py)
     slow: Any  # [E, ...] the copy that errors are compared with
     pending: Any  # [E, ...] the copy that will be
     networks: rnd.Networks
@@ -262,8 +262,9 @@ def _learn(settings: ExploreSettings, life: Life) -> Life:
 
     def member(params, state, key):
         rows = jax.random.randint(key, (settings.batch,), 0, life.age)
-        gradient = jax.grad(loss)(params, jax.tree.map(lambda x: x[rows], life.history))
-        change, state = optimiser.update(gradient, state, params)
+        batch = jax.tree.map(lambda x: x[rows], life.history)
+        value, gradient = jax.value_and_grad(loss)(params, batch)
+        change, state = optimiser.update(gradient, state, params, loss=value)
         return optax.apply_updates(params, change), state
 
     def update(carry: tuple, number: jax.Array):
@@ -304,7 +305,7 @@ def _place(cell: jax.Array, action: jax.Array) -> jax.Array:
     return jnp.concatenate([jax.nn.one_hot(x, n) for x, n in parts], -1)
 
 
-def _optimiser(settings: ExploreSettings) -> optax.GradientTransformation:
+def _optimiser(settings: ExploreSettings) -> faults.Freezing:
     total = settings.episodes * settings.steps // settings.stride * settings.updates
     rate = optax.cosine_decay_schedule(settings.learning_rate, total, LAST_RATE)
-    return optax.adamw(rate, weight_decay=settings.weight_decay)
+    return faults.freezing(optax.adamw(rate, weight_decay=settings.weight_decay))

@@ -20,6 +20,7 @@ from flax import struct
 from nsca_jax import losses
 from nsca_jax.models import foresight as model_lib
 from nsca_jax.priors import figures
+from nsca_jax.training import faults
 
 OBSERVED = 6  # moments, a tenth of a second apart
 IMAGINED = 11  # moments, SPAN of those apart
@@ -50,7 +51,7 @@ class Learner:
     """One seed."""
 
     params: Any
-    optimiser: Any
+    optimiser: faults.Frozen
     step: jax.Array  # [] int32
 
 
@@ -130,14 +131,14 @@ def loss_of(future: model_lib.Future, of: Window) -> jax.Array:
 def make_learner(model: model_lib.Foresight, settings: Settings):
     """(init, learn) of one seed.
 
-    init(key, films) -> Learner. learn(learner, key, films, steps) -> (Learner, loss [steps]).
+    init(key, films) -> Learner. learn(learner, key, films, steps) -> (Learner, loss [steps]); a
+    fault freezes the learner, and the loss is NaN from then on (training/faults.py).
     """
 
     def optimiser():
         rate = optax.cosine_decay_schedule(settings.learning_rate, settings.steps, 0.02)
-        return optax.chain(
-            optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=settings.weight_decay)
-        )
+        adam = optax.adamw(rate, weight_decay=settings.weight_decay)
+        return faults.freezing(optax.chain(optax.clip_by_global_norm(1.0), adam))
 
     def init(key: jax.Array, films: figures.Percept) -> Learner:
         first = window(films, jnp.arange(2), jnp.full(2, settings.earliest))
@@ -165,7 +166,10 @@ def make_learner(model: model_lib.Foresight, settings: Settings):
                 return loss_of(model.apply(params, drawn.seen, IMAGINED), drawn)
 
             value, gradient = jax.value_and_grad(loss)(learner.params)
-            update, state = optimiser().update(gradient, learner.optimiser, learner.params)
+            update, state = optimiser().update(
+                gradient, learner.optimiser, learner.params, loss=value
+            )
+            value = faults.mark(state, value)
             params = optax.apply_updates(learner.params, update)
             return Learner(params, state, learner.step + 1), value
 

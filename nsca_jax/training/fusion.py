@@ -20,6 +20,7 @@ import optax
 
 from nsca_jax import types
 from nsca_jax.models import audio, fusion, proprio, vision
+from nsca_jax.training import descent, faults
 from nsca_jax.training.recording import Recording
 
 WINDOW = 25  # control steps that an ear, a hand or a joint's sense looks back: one second
@@ -100,7 +101,7 @@ def windows(track_NxTxD: jax.Array, length: int) -> jax.Array:
 
 
 def learn_body(settings: Settings, key: jax.Array, name: str, module, track_NxTxD: jax.Array):
-    """(parameters, losses [steps]) of an encoder of the body's own sense `name`.
+    """(parameters, losses [steps], a fault if any) of an encoder of the body's own sense `name`.
 
     From the code of a window, one linear map must tell the window once more and the step after it,
     each number as a share of its own spread.
@@ -125,19 +126,19 @@ def learn_body(settings: Settings, key: jax.Array, name: str, module, track_NxTx
         said = teller.apply(params["tell"], module.apply(params["sense"], rows[pick]))
         return jnp.mean((said - goals[pick]) ** 2)
 
-    params, course = _descend(settings, jax.random.fold_in(key, 2), params, loss)
-    return params["sense"], course
+    params, course, fault = _descend(settings, jax.random.fold_in(key, 2), params, loss)
+    return params["sense"], course, fault
 
 
 def learn_fusion(
     settings: Settings, key: jax.Array, module: fusion.Fusion, codes: Mapping[str, jax.Array]
-) -> tuple[Any, jax.Array]:
-    """(parameters, losses [steps]) of the fusion alone, from frozen codes {sense: [N, T + 1, D]}.
+) -> tuple[Any, jax.Array, faults.Frozen]:
+    """(parameters, losses [steps], a fault if any) of the fusion alone, its codes frozen.
 
-    From the state one linear map tells every sense's code, now and `later` steps on (at the film's
-    end where it is over before). So it does once more with senses missing, each with the
-    probability `dropout` and never all of them; that state is also drawn to the whole one, so that
-    whoever reads it need not know what is missing.
+    From the state one linear map tells every sense's code ({sense: [N, T + 1, D]}), now and `later`
+    steps on (at the film's end where it is over before). So it does once more with senses missing,
+    each with the probability `dropout` and never all of them; that state is also drawn to the whole
+    one, so that whoever reads it need not know what is missing.
     """
     frozen = jax.lax.stop_gradient(dict(codes))
     goals = jnp.concatenate([_principal(frozen[n], settings.principal) for n in fusion.SENSES], -1)
@@ -166,8 +167,8 @@ def learn_fusion(
         missed_too = jnp.mean((teller.apply(params["tell"], part) - goal) ** 2)
         return missed + missed_too + settings.likeness * astray
 
-    params, course = _descend(settings, keys[2], params, loss)
-    return params["fusion"], course
+    params, course, fault = _descend(settings, keys[2], params, loss)
+    return params["fusion"], course, fault
 
 
 def missing_some(key: jax.Array, batch: int, dropout: float) -> dict[str, jax.Array]:
@@ -194,17 +195,12 @@ def _principal(code_NxTxD: jax.Array, kept: int) -> jax.Array:
     return (flat @ axes * scale).reshape(*code_NxTxD.shape[:2], kept)
 
 
-def _descend(settings: Settings, key: jax.Array, params, loss) -> tuple[Any, jax.Array]:
-    """(parameters after `steps` of Adam, losses [steps]); step i draws by `fold_in(key, i)`."""
+def _descend(settings: Settings, key: jax.Array, params, loss):
+    """`descent.descend` by Adam; step i draws by `fold_in(key, i)`."""
+
+    def drawn(params, number):
+        value = loss(params, jax.random.fold_in(key, number))
+        return value, value
+
     rate = optax.cosine_decay_schedule(settings.learning_rate, settings.steps)
-    optimiser = optax.adam(rate)
-
-    def step(carry, number):
-        params, moments = carry
-        value, grads = jax.value_and_grad(loss)(params, jax.random.fold_in(key, number))
-        updates, moments = optimiser.update(grads, moments)
-        return (optax.apply_updates(params, updates), moments), value
-
-    start = params, optimiser.init(params)
-    (params, _), course = jax.lax.scan(step, start, jnp.arange(settings.steps))
-    return params, course
+    return descent.descend(optax.adam(rate), params, drawn, settings.steps)

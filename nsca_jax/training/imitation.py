@@ -21,6 +21,7 @@ from flax import struct
 
 from nsca_jax.models.imitation import Imitator
 from nsca_jax.priors import reach
+from nsca_jax.training import descent
 
 LEAST_SPREAD = 0.01
 CM = 100.0  # changes of place are foreseen in centimetres
@@ -93,9 +94,9 @@ def mismatch(said: jax.Array, meant: jax.Array, saturating: bool) -> jax.Array:
 
 
 def pretrain(settings: Settings, tasks: int, key: jax.Array, eye: Eye, rows: Rows):
-    """(params of the trunk, [steps, 2] errors of acting and foreseeing) after all tasks at once.
+    """(params of the trunk, [steps, 2] errors of acting and foreseeing, a fault if any).
 
-    One head a task while it lasts; they are thrown away.
+    Learns all tasks at once. One head a task while it lasts; they are thrown away.
     """
     net = Imitator(settings.width, actions=tasks * ACTIONS)
     x = look(settings, eye, rows.seen, rows.first)
@@ -109,12 +110,12 @@ def pretrain(settings: Settings, tasks: int, key: jax.Array, eye: Eye, rows: Row
 
     init, draw = jax.random.split(key)
     params = net.init(init, x[:1], rows.done[:1], method="both")
-    params, errors = _descend(settings, draw, params, loss, len(x))
-    return _without_head(params), errors
+    params, errors, fault = _descend(settings, draw, params, loss, len(x))
+    return _without_head(params), errors, fault
 
 
 def adapt(settings: Settings, key: jax.Array, start: Any, eye: Eye, rows: Rows, used: jax.Array):
-    """(params [M, ...], [M, steps, 2] errors) of an ensemble that starts from `start` (or None).
+    """(params [M, ...], [M, steps, 2] errors, faults [M]) of an ensemble from `start` (or None).
 
     Learns from the first rows alone, where `used` [L] holds; each member has its own new head.
     """
@@ -157,18 +158,12 @@ def _without_head(params: Any) -> Any:
 
 
 def _descend(settings: Settings, key: jax.Array, params: Any, loss, count):
-    """AdamW with a cosine's rate over the first `count` rows: (params, [steps, 2] errors)."""
+    """AdamW with a cosine's rate over the first `count` rows, as `descent.descend`."""
+
+    def drawn(params, number):
+        chance = jax.random.uniform(jax.random.fold_in(key, number), (settings.batch,))
+        return loss(params, jnp.minimum((chance * count).astype(jnp.int32), count - 1))
+
     rate = optax.cosine_decay_schedule(settings.rate, settings.steps)
     optimiser = optax.adamw(rate, weight_decay=settings.decay)
-
-    def step(carry, number):
-        params, state = carry
-        chance = jax.random.uniform(jax.random.fold_in(key, number), (settings.batch,))
-        at = jnp.minimum((chance * count).astype(jnp.int32), count - 1)
-        grads, errors = jax.grad(loss, has_aux=True)(params, at)
-        updates, state = optimiser.update(grads, state, params)
-        return (optax.apply_updates(params, updates), state), errors
-
-    start = (params, optimiser.init(params))
-    (params, _), errors = jax.lax.scan(step, start, jnp.arange(settings.steps))
-    return params, errors
+    return descent.descend(optimiser, params, drawn, settings.steps)

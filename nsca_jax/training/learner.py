@@ -62,7 +62,7 @@ def make_model(settings: LearnerSettings) -> dynamics.OutcomeModel:
     )
 
 
-def make_optimiser(settings: LearnerSettings) -> optax.GradientTransformationExtraArgs:
+def make_optimiser(settings: LearnerSettings) -> faults.Freezing:
     """AdamW with clipping and cosine decay; the prior's weight has its own, faster rate.
 
     A fault freezes it (training/faults.py).

@@ -22,6 +22,7 @@ from nsca_jax.curiosity import gamma_progress
 from nsca_jax.curiosity.evidence import Evidence
 from nsca_jax.losses import masked_mean
 from nsca_jax.models import impala, normalise
+from nsca_jax.training import faults
 
 SLOW_SHARE = 0.2  # of the way to the parameters that their slow copy goes in an update
 TOLD_EVERY = 8  # steps of a roll-out between two that curiosity's windows are told of
@@ -85,7 +86,7 @@ class State:
 
     params: Any
     slow: Any  # a slow copy of them; foresight aims at its latents
-    optimiser: Any
+    optimiser: faults.Frozen
     returns: jax.Array  # [N] discounted reward of the running episodes
     spread: normalise.Statistics  # of these
     curiosity: gamma_progress.State
@@ -109,11 +110,14 @@ class Batch(NamedTuple):
 
 def make_player(settings: Settings):
     """(init(key) -> State, act(params, key, image) -> (Seen, action, log-probability, value),
-    update(State, Rollout) -> (State, metrics)); pure, to be jitted by the caller."""
+    update(State, Rollout) -> (State, metrics)); pure, to be jitted by the caller.
+
+    A fault freezes the parameters, and the metrics are NaN from then on (training/faults.py).
+    """
     network = impala.Player(settings.actions, settings.widths, settings.latent)
-    optimiser = optax.chain(
-        optax.clip_by_global_norm(settings.gradient_norm),
-        optax.adam(settings.learning_rate, eps=1e-5),
+    adam = optax.adam(settings.learning_rate, eps=1e-5)
+    optimiser = faults.freezing(
+        optax.chain(optax.clip_by_global_norm(settings.gradient_norm), adam)
     )
 
     def init(key: jax.Array) -> State:
@@ -174,11 +178,11 @@ def make_player(settings: Settings):
         def step(carry, taken):
             params, inner = carry
             batch = jax.tree.map(lambda x: x[taken], rows)
-            grads, metrics = jax.grad(loss, argnums=2, has_aux=True)(
+            (total, metrics), grads = jax.value_and_grad(loss, argnums=2, has_aux=True)(
                 network, settings, params, batch
             )
-            steps, inner = optimiser.update(grads, inner, params)
-            return (optax.apply_updates(params, steps), inner), metrics
+            steps, inner = optimiser.update(grads, inner, params, loss=total)
+            return (optax.apply_updates(params, steps), inner), faults.mark(inner, metrics)
 
         (params, inner), metrics = jax.lax.scan(
             step,

@@ -20,7 +20,7 @@ from nsca_jax import types
 from nsca_jax.models import readout
 from nsca_jax.sensors import noise
 from nsca_jax.sim import env
-from nsca_jax.training import experience
+from nsca_jax.training import descent, experience, faults
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +44,7 @@ class ReadOutState:
 
     params: Any  # [E, ...]
     usual: jax.Array  # [H, W, 4] the mean look
+    fault: faults.Frozen  # [E] of each member, without moments
 
 
 def spawn_looks(body: experience.Body, camera, key, object_id_W: jax.Array, std: float):
@@ -90,7 +91,6 @@ def learn(
     model = make_model(settings)
     usual = jnp.mean(packed_NxHxWx4.astype(jnp.float32), 0) / 255.0
     rate = optax.cosine_decay_schedule(settings.learning_rate, settings.steps)
-    optimiser = optax.adam(rate)
 
     def loss(params, rows):
         departure = packed_NxHxWx4[rows].astype(jnp.float32) / 255.0 - usual
@@ -103,20 +103,16 @@ def learn(
     def member(key):
         params = model.init(jax.random.fold_in(key, 0), jnp.zeros(usual.shape))
 
-        def step(carry, number):
-            params, moments = carry
+        def drawn(params, number):
             draw = jax.random.fold_in(key, number + 1)
             rows = jax.random.randint(draw, (settings.batch,), 0, len(packed_NxHxWx4))
-            value, grads = jax.value_and_grad(loss)(params, rows)
-            updates, moments = optimiser.update(grads, moments)
-            return (optax.apply_updates(params, updates), moments), value
+            value = loss(params, rows)
+            return value, value
 
-        steps = jnp.arange(settings.steps)
-        (params, _), losses = jax.lax.scan(step, (params, optimiser.init(params)), steps)
-        return params, losses
+        return descent.descend(optax.adam(rate), params, drawn, settings.steps)
 
-    params, losses = jax.vmap(member)(jax.random.split(key, settings.members))
-    return ReadOutState(params, usual), jnp.mean(losses, 0)
+    params, losses, fault = jax.vmap(member)(jax.random.split(key, settings.members))
+    return ReadOutState(params, usual, fault), jnp.mean(losses, 0)
 
 
 def read(

@@ -21,6 +21,7 @@ from flax import struct
 from nsca_jax import losses
 from nsca_jax.models import slots as slots_lib
 from nsca_jax.models.slots import Acts, SlotBank, Slots
+from nsca_jax.training import faults
 
 FEWEST_MET = 20
 SLOWEST = 0.02  # of the learning rate, at the end
@@ -55,7 +56,7 @@ class Bank:
     """Everything a resume needs."""
 
     params: Any
-    moments: Any
+    moments: faults.Frozen  # a bank at fault neither learns, opens nor turns any more
     opened: jax.Array  # [F] int32 step at which the slot opened, CLOSED where it did not
     turned: jax.Array  # [F] bool: the slot has been turned to simple structure
     step: jax.Array  # [] int32
@@ -82,7 +83,9 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
     has never been turned.
     `look(Bank, acts, known, met) -> Look`; only the first `met` objects count for its surprise.
     """
-    optimiser = optax.chain(optax.clip_by_global_norm(50.0), optax.scale_by_adam(b2=0.99))
+    optimiser = faults.freezing(
+        optax.chain(optax.clip_by_global_norm(50.0), optax.scale_by_adam(b2=0.99))
+    )
 
     def apply(params, *arguments, method):
         return bank.apply({"params": params}, *arguments, method=method)
@@ -121,10 +124,10 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
         kl_weight = jnp.clip(age, settings.kl_least, 1.0)
         thrift = thrift * _rise(done, settings.turn, settings.price_full)
         batch = jax.tree.map(lambda x: x[rows], acts)
-        grads = jax.grad(objective)(
+        value, grads = jax.value_and_grad(objective)(
             state.params, key_loss, batch, known[rows], _is_open(state), kl_weight, thrift, turned
         )
-        updates, moments = optimiser.update(grads, state.moments)
+        updates, moments = optimiser.update(grads, state.moments, loss=value)
         pace = settings.learning_rate * jnp.minimum(1.0, 40 * done)
         pace *= SLOWEST + (1 - SLOWEST) * (1 - _rise(done, settings.slow_from, 1.0))
         updates = jax.tree.map(lambda u: -pace * u, updates)
@@ -151,6 +154,7 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
         seen = look(state, acts, known, _met(settings, state.step / settings.steps, len(known)))
         persists = jnp.max(seen.surprise) > settings.persistent
         persists &= state.step < settings.open_until * settings.steps
+        persists &= state.moments.fault < 0
         fresh = slots_lib.open_next(
             state.opened, state.step, seen.activation, persists, settings.patience
         )
@@ -166,10 +170,9 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
         used = look(state, acts, known, jnp.int32(len(known))).activation > 0.5
         key = jax.random.fold_in(state.key, settings.steps)
         params = slots_lib.turned(state.params, key, used)
-        fresh = state.replace(
-            params=params, moments=optimiser.init(params), turned=state.turned | used
-        )
-        woke = jnp.any(used & ~state.turned)
+        moments = faults.renewed(state.moments, optimiser.init(params))
+        fresh = state.replace(params=params, moments=moments, turned=state.turned | used)
+        woke = jnp.any(used & ~state.turned) & (state.moments.fault < 0)
         return jax.tree.map(functools.partial(_either, woke), fresh, state)
 
     return init, learn, turn, look

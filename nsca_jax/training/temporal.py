@@ -23,7 +23,7 @@ from nsca_jax.models import ensemble, normalise
 from nsca_jax.models import temporal as model_lib
 from nsca_jax.priors import visual
 from nsca_jax.sensors import camera as camera_lib
-from nsca_jax.training import recording
+from nsca_jax.training import faults, recording
 
 HORIZONS = (1, 5, 15, 30)  # control steps ahead at which senses are foreseen, and claims are made
 MOMENTS = 4  # of a history
@@ -269,7 +269,8 @@ def make_learner(
     """(init, learn) of one seed, to be vmapped over seeds.
 
     init(key, of, rows) -> Learner: a newborn that will learn from the interactions `rows` [n].
-    learn(learner, key, of, steps) -> (Learner, loss [steps]): `steps` gradient steps.
+    learn(learner, key, of, steps) -> (Learner, loss [steps]): `steps` gradient steps; a fault
+    freezes the learner, and the loss is NaN from then on (training/faults.py).
     """
     at = tuple(h for h in HORIZONS if h <= horizon)
 
@@ -279,7 +280,8 @@ def make_learner(
             optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=settings.decay)
         )
         prior = optax.adam(settings.trust_rate)
-        return optax.partition({"network": network, "prior": prior}, ensemble.parameter_labels)
+        parts = {"network": network, "prior": prior}
+        return faults.freezing(optax.partition(parts, ensemble.parameter_labels))
 
     def init(key, of: Tracks, rows) -> Learner:
         senses = of.senses[rows].reshape(-1, of.senses.shape[-1])
@@ -310,7 +312,10 @@ def make_learner(
                 return loss_of(future, batch, settings, camera)
 
             value, gradient = jax.value_and_grad(loss)(learner.params)
-            update, state = optimiser().update(gradient, learner.optimiser, learner.params)
+            update, state = optimiser().update(
+                gradient, learner.optimiser, learner.params, loss=value
+            )
+            value = faults.mark(state, value)
             params = optax.apply_updates(learner.params, update)
             return learner.replace(params=params, optimiser=state, step=learner.step + 1), value
 

@@ -2,6 +2,7 @@
 
 # A Linen `apply` returns what its module does, and optax updates are arrays, though not to pyright.
 # pyright: reportAttributeAccessIssue=false, reportReturnType=false, reportOperatorIssue=false
+# pyright: reportArgumentType=false
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,8 +12,9 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
-from nsca_jax.models import adaptive
+from nsca_jax.models import adaptive, ensemble
 from nsca_jax.priors import physics
+from nsca_jax.training import faults
 
 TRUST_MEMORY = 0.9  # Adam's second moment of `raw`: it forgets the first, steepest slopes, so that
 # where the trust ends does not depend on how fast it went there
@@ -43,8 +45,7 @@ class Pace(NamedTuple):
 @struct.dataclass
 class TrustState:
     params: Any
-    network: Any  # Adam of the network
-    trust: Any  # Adam of `raw`
+    optimiser: faults.Frozen
     step: jax.Array  # [] int32
 
 
@@ -66,9 +67,7 @@ def init(
 ) -> TrustState:
     """A newborn: its predictions are the prior's. `features` is the shape of what it sees."""
     params = net.init(key, jnp.zeros((1, *features)), jnp.zeros((1, outputs)))["params"]
-    network, trust = _optimisers()
-    step = jnp.zeros((), jnp.int32)
-    return TrustState(params, network.init(params), trust.init(params["raw"]), step)
+    return TrustState(params, _optimiser().init(params), jnp.zeros((), jnp.int32))
 
 
 def apply(
@@ -89,9 +88,10 @@ def learn(
     """`steps` gradient steps on `sample(step)`; the new state and the mean trust [steps].
 
     Loss: error + beta E[r^2] + gamma (raw - raw0)^2 + gate E[g^2]. Linear fall of the network's
-    learning rate over the last half, which settles what minibatches shake.
+    learning rate over the last half, which settles what minibatches shake. A fault freezes the
+    state, and the trust is NaN from then on (training/faults.py).
     """
-    network, trust = _optimisers()
+    optimiser = _optimiser(pace.decay)
 
     def loss(params, batch: Batch):
         out = apply(net, params, batch.x_BxF, batch.prior_BxD)
@@ -101,19 +101,25 @@ def learn(
         return jnp.mean(error(out.prediction, batch.y_BxD) + price), jnp.mean(out.weight)
 
     def one(state: TrustState, turn):
-        slopes, weight = jax.grad(loss, has_aux=True)(state.params, sample(state.step))
-        move, network_state = network.update(slopes, state.network)
-        turn_raw, trust_state = trust.update(slopes["raw"], state.trust)
+        (value, weight), slopes = jax.value_and_grad(loss, has_aux=True)(
+            state.params, sample(state.step)
+        )
+        move, moments = optimiser.update(slopes, state.optimiser, state.params, loss=value)
         rate = pace.network * jnp.minimum(1.0, 2.0 * (1.0 - turn / steps))
-        params = jax.tree.map(lambda p, m: p - rate * (m + pace.decay * p), state.params, move)
+        params = jax.tree.map(lambda p, m: p - rate * m, state.params, move)
         open_rate = physics.critical_period(
             state.step, pace.closes_at, pace.closing, pace.trust, pace.trust / 50.0
         )
-        params["raw"] = state.params["raw"] - open_rate * turn_raw
-        return TrustState(params, network_state, trust_state, state.step + 1), weight
+        params["raw"] = state.params["raw"] - open_rate * move["raw"]
+        return TrustState(params, moments, state.step + 1), faults.mark(moments, weight)
 
     return jax.lax.scan(one, state, jnp.arange(steps))
 
 
-def _optimisers():
-    return optax.scale_by_adam(), optax.scale_by_adam(b2=TRUST_MEMORY)
+def _optimiser(decay: Any = 0.0) -> faults.Freezing:
+    """Directions; the rates at which they are followed are the pace's."""
+    parts = {
+        "network": optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(decay)),
+        "prior": optax.scale_by_adam(b2=TRUST_MEMORY),
+    }
+    return faults.freezing(optax.partition(parts, ensemble.parameter_labels))

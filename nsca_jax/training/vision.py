@@ -18,6 +18,7 @@ from flax import struct
 
 from nsca_jax import losses
 from nsca_jax.models import vision
+from nsca_jax.training import faults
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +49,7 @@ class State:
 
     params: Any  # of the encoder
     head: Any  # of the projection
-    moments: Any
+    moments: faults.Frozen
     key: jax.Array
     step: jax.Array  # [] int32
 
@@ -86,11 +87,11 @@ def make_learner(eye: vision.VisionEncoder, settings: Settings) -> tuple[Callabl
     """`(init(key, looks) -> State, learn(state, looks, pairs_Px2, steps) -> (State, losses))`.
 
     `pairs` are the frames' numbers [P, 2] of one moment and the next; `steps` is static. Losses are
-    {name: [steps]}, unweighted.
+    {name: [steps]}, unweighted, and NaN from a fault on (training/faults.py).
     """
     head = vision.Projection()
     rate = optax.cosine_decay_schedule(settings.learning_rate, settings.steps)
-    optimiser = optax.adamw(rate, weight_decay=settings.weight_decay)
+    optimiser = faults.freezing(optax.adamw(rate, weight_decay=settings.weight_decay))
 
     def encode(params, cells):
         return eye.apply(params, *cells, method="encode")
@@ -126,10 +127,11 @@ def make_learner(eye: vision.VisionEncoder, settings: Settings) -> tuple[Callabl
             for f, v in ((pair[:, 0], first), (pair[:, 1], second))
         ]
         weights = state.params, state.head
-        slopes, terms = jax.grad(loss, has_aux=True)(weights, *seen)
-        updates, moments = optimiser.update(slopes, state.moments, weights)
+        (value, terms), slopes = jax.value_and_grad(loss, has_aux=True)(weights, *seen)
+        updates, moments = optimiser.update(slopes, state.moments, weights, loss=value)
         params, head_weights = jax.tree.map(jnp.add, weights, updates)
-        return State(params, head_weights, moments, state.key, state.step + 1), terms
+        after = State(params, head_weights, moments, state.key, state.step + 1)
+        return after, faults.mark(moments, terms)
 
     def learn(state: State, looks: Looks, pairs_Px2, steps: int):
         return jax.lax.scan(lambda s, _: step(s, looks, pairs_Px2), state, length=steps)

@@ -23,7 +23,7 @@ from nsca_jax.grounding import table as table_lib
 from nsca_jax.models import slots as slots_lib
 from nsca_jax.models.words import Aligner
 from nsca_jax.sim import skills
-from nsca_jax.training import experience
+from nsca_jax.training import descent, experience, faults
 
 CHANNELS = (
     "bounce",
@@ -206,8 +206,8 @@ class Settings(NamedTuple):
 
 def align(
     settings: Settings, key: jax.Array, state_RxS, utterance_R, texts_UxD
-) -> tuple[Any, jax.Array]:
-    """Learns which utterances go with which active slots: (parameters, losses [steps]).
+) -> tuple[Any, jax.Array, faults.Frozen]:
+    """Learns which utterances go with which active slots: (parameters, losses [steps], a fault).
 
     Args:
         state_RxS: active states in R interactions.
@@ -220,25 +220,17 @@ def align(
     optimiser = optax.adamw(rate, weight_decay=settings.weight_decay)
     params = model.init(key, state_RxS[:2], texts_UxD[:2])
 
-    def loss(params, key, rows):
-        noise = settings.blur * jax.random.normal(key, (settings.batch, state_RxS.shape[1]))
-        felt = state_RxS[rows] * (1.0 + noise)
-        similarity = model.apply(params, felt, texts_UxD[utterance_R[rows]])
-        return words.info_nce(similarity, heard[rows].astype(jnp.float32))
-
-    def step(carry, number):
-        params, moments = carry
+    def loss(params, number):
         draw = jax.random.fold_in(key, number)
         pick = jax.random.uniform(jax.random.fold_in(draw, 1), (settings.batch,)) * spoken
         rows = first_heard[pick.astype(jnp.int32)]
-        value, grads = jax.value_and_grad(loss)(params, draw, rows)
-        updates, moments = optimiser.update(grads, moments, params)
-        return (optax.apply_updates(params, updates), moments), value
+        noise = settings.blur * jax.random.normal(draw, (settings.batch, state_RxS.shape[1]))
+        felt = state_RxS[rows] * (1.0 + noise)
+        similarity = model.apply(params, felt, texts_UxD[utterance_R[rows]])
+        value = words.info_nce(similarity, heard[rows].astype(jnp.float32))
+        return value, value
 
-    (params, _), losses = jax.lax.scan(
-        step, (params, optimiser.init(params)), jnp.arange(settings.steps)
-    )
-    return params, losses
+    return descent.descend(optimiser, params, loss, settings.steps)
 
 
 def name(settings: Settings, params, state_xS: jax.Array, texts_NxD: jax.Array) -> jax.Array:
