@@ -54,6 +54,13 @@ PREDICTIONS = (
         0.65,
         "physics is what the two differ in",
     ),
+    (
+        "step_to_torch",
+        "gradient steps a second of the world model, of PyTorch's on all cores",
+        1.2,
+        "both are bound by the same products; what lies between them is fused on both sides, and "
+        "PyTorch pays for every call from Python",
+    ),
 )
 
 

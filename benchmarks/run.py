@@ -1,8 +1,10 @@
 """Ratios against peers in one run: `make bench`, or `python -m benchmarks.run`.
 
 Physics against the C engine; the compiled loop at several batch sizes, its parts, and against a
-loop in which the host drives the C engine; seeds together against one after another; seconds of
-compiling; peak memory. Prints a table and writes JSON.
+loop in which the host drives the C engine; a gradient step against PyTorch's, where that is
+installed; seeds together against one after another; seconds of compiling; peak memory. Prints a
+table and writes JSON. `--only=torch` measures that part alone and puts it into the JSON that is
+there.
 """
 
 import argparse
@@ -13,7 +15,17 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import clock, floor, parts, physics, predictions, probe, targets, workload
+from benchmarks import (
+    clock,
+    floor,
+    parts,
+    physics,
+    predictions,
+    probe,
+    targets,
+    torch_peer,
+    workload,
+)
 from nsca_jax.reports import plain, results
 
 PAPER_INTERACTIONS = 101_000
@@ -40,14 +52,18 @@ def main(arguments: list[str]) -> None:
     """Measures, prints and writes."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes, to try the benchmark")
+    parser.add_argument("--only", choices=["torch"], help="measure this part of a report anew")
     parser.add_argument("--out", type=Path, help="the JSON file to write")
     given = parser.parse_args(arguments)
-    begin = time.perf_counter()
-    report = measure(QUICK if given.quick else FULL)
-    report |= {"quick": given.quick, "wall_s": time.perf_counter() - begin}
-    platform = report["device"].partition(":")[0]
+    platform = results.device().partition(":")[0]
     folder, name = ("runs/bench", "quick") if given.quick else ("benchmarks/results", "loop")
     out = given.out or Path(folder) / f"{name}_{platform}.json"
+    plan, begin = QUICK if given.quick else FULL, time.perf_counter()
+    if given.only:
+        report = with_torch(out, plan)
+    else:
+        report = measure(plan)
+        report |= {"quick": given.quick, "wall_s": time.perf_counter() - begin}
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(plain.plain(report), indent=2) + "\n", encoding="utf-8")
     print(table(report))
@@ -65,6 +81,7 @@ def measure(plan: Plan) -> dict[str, Any]:
     for found in (
         physics.measure(body, plan.batches, plan.repeats),
         parts.measure(settings, body, plan.repeats),
+        beside_torch(settings, plan),
     ):
         figures += found[0]
         ratios += found[1]
@@ -77,6 +94,31 @@ def measure(plan: Plan) -> dict[str, Any]:
         "targets": targets.judge([*figures, *ratios]),
         "predictions": predictions.compare([*figures, *ratios]),
     }
+
+
+def beside_torch(settings, plan: Plan) -> tuple[list, list]:
+    """(figures, ratios) of a gradient step here and in PyTorch; none where that is missing."""
+    if not torch_peer.there():
+        print(torch_peer.MISSING, file=sys.stderr)
+        return [], []
+    return torch_peer.measure(settings.learner, 5 * plan.repeats)
+
+
+def with_torch(path: Path, plan: Plan) -> dict[str, Any]:
+    """The report that `path` holds, with what `beside_torch` finds now."""
+    if not path.exists():
+        sys.exit(f"{path} is no file: a whole run writes it, and --only puts one part into it")
+    report = json.loads(path.read_text(encoding="utf-8"))
+    if report["versions"] != results.versions():
+        sys.exit(f"{path} was measured with other versions: {report['versions']}")
+    workload.use_compile_cache()
+    settings, _ = workload.load("laptop", 1, plan.alone[-1], plan.updates)
+    figures, ratios = beside_torch(settings, plan)
+    named = {item["name"] for item in [*figures, *ratios]}
+    for key, found in (("figures", figures), ("ratios", ratios)):
+        report[key] = [x for x in report[key] if x["name"] not in named] + found
+    report["predictions"] = predictions.compare([*report["figures"], *report["ratios"]])
+    return report
 
 
 def compiling(plan: Plan) -> list[dict[str, Any]]:
