@@ -68,6 +68,8 @@ def get_config(preset: str = "laptop"):
         kind = PRESET_OF.get(name, {}).get(preset, preset)
         given = FIELDS.get(name, {}).get(preset, ())
         config[name] = config_dict.ConfigDict({"preset": kind, "fields": given})
+    config.plan = "configs/full_training.py:paper"  # whose cost is projected from what is measured
+    config.dollars_per_hour = 200 / 60  # of a device: the plan's budget, $200 for 60 h of an A100
     number = PRESETS.index(preset)
     config.projected_s = config_dict.ConfigDict({name: SECONDS[name][number] for name in PHASES})
     return config

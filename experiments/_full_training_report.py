@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from experiments import _phases
+from experiments import _cost, _phases
 from experiments._phases import Phase, Status
 from experiments._progress import duration
 from nsca_jax.reports import figures_pipeline, html, model_card
@@ -33,7 +33,12 @@ def fared(status: Status) -> str:
 
 
 def write(
-    config, run, reached: Mapping[Phase, Status], found: Mapping[str, dict], result: dict
+    config,
+    run,
+    reached: Mapping[Phase, Status],
+    found: Mapping[str, dict],
+    result: dict,
+    cost: _cost.Cost,
 ) -> None:
     """The model's card beside its weights, then the page."""
     gate = result.get("gate", "the gate was not reached")
@@ -50,7 +55,7 @@ def write(
     figure = figures_pipeline.phases(run.workdir / "figures" / "phases.png", found)
     overview = html.Section(
         "All phases",
-        f"{ended}; {gate}.",
+        f"{ended}; {gate}.\n\nCost, {_cost.told(cost)}.",
         [(figure, "Criteria held and not held, and the time each phase took")],
         links=[("the model's card", card.relative_to(run.workdir).as_posix())],
     )

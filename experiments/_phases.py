@@ -24,6 +24,7 @@ class Phase:
     does: str
     takes: Mapping[str, str] = dataclasses.field(default_factory=dict)  # config field -> weights
     leaves: Mapping[str, str] = dataclasses.field(default_factory=dict)  # weights -> name in model/
+    work: tuple[str, ...] = ()  # what its seconds grow with: see _cost.work
 
     @property
     def title(self) -> str:
@@ -39,6 +40,7 @@ PHASES = (
         "babble",
         "a gripper acts on twenty objects and learns what comes of it",
         leaves={"competence.npz": "world_model.npz"},
+        work=("arms", "seeds", "random_interactions + competence_interactions"),
     ),
     Phase(
         2,
@@ -46,6 +48,7 @@ PHASES = (
         "vision",
         "an eye that learns to see from babbling films",
         leaves={"encoder.npz": "encoder.npz"},
+        work=("seeds", "steps", "batch", "width"),
     ),
     Phase(
         3,
@@ -54,6 +57,7 @@ PHASES = (
         "an ear that learns from impacts, against that eye",
         takes={"vision": "vision/encoder.npz"},
         leaves={"ear.npz": "ear.npz"},
+        work=("seeds", "steps", "batch"),
     ),
     Phase(
         4,
@@ -62,6 +66,7 @@ PHASES = (
         "where eye, ear, touch and joints meet in one state",
         takes={"vision": "vision/encoder.npz", "audio": "audio/ear.npz"},
         leaves={"fusion.npz": "fusion.npz"},
+        work=("seeds", "steps", "batch"),
     ),
     Phase(
         5,
@@ -70,6 +75,7 @@ PHASES = (
         "what comes next, step by step, and pushes chosen by imagining it",
         takes={"fusion": "fusion/fusion.npz"},  # which its config.state=fused stands on
         leaves={"temporal.npz": "temporal.npz"},
+        work=("seeds", "steps", "batch", "width"),
     ),
     Phase(
         6,
@@ -77,6 +83,7 @@ PHASES = (
         "memory",
         "episodes and prototypes: the kitchen, then toys, then tools, and the kitchen again",
         leaves={"memory.npz": "memory.npz"},
+        work=("seeds", "interactions"),
     ),
     Phase(
         6,
@@ -84,6 +91,7 @@ PHASES = (
         "words",
         "what a speaker's words mean, for things never met",
         leaves={"words.npz": "words.npz"},
+        work=("seeds", "interactions", "bank_steps"),
     ),
     Phase(
         7,

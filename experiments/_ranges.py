@@ -41,6 +41,7 @@ _NAMES = (
     (
         ABOVE,
         "learning_rate rate throw_pace pace.network pace.trust pace.gate grid unit. closing radius "
+        "dollars_per_hour "
         "half_life persistence.patience curiosity world_model eps_l2",
     ),
     (

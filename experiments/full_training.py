@@ -11,11 +11,21 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from experiments import _children, _full_training_report, _gate, _launch, _phases, _ranges, _run
+from experiments import (
+    _children,
+    _config,
+    _cost,
+    _full_training_report,
+    _gate,
+    _launch,
+    _phases,
+    _ranges,
+    _run,
+)
 from experiments._phases import Phase, Status
 from nsca_jax.reports import results
 
-STEERING = ("gate", "start_phase", "projected_s")
+STEERING = ("gate", "start_phase", "projected_s", "plan", "dollars_per_hour")
 SHOWN_LINES = 15  # of a phase that broke off
 SHOWN_WIDTH = 70  # of what a phase says, on the line of progress
 
@@ -31,8 +41,10 @@ def check(config) -> None:
     last = max(phase.number for phase in _phases.PHASES)
     if config.start_phase > last:
         _ranges.refuse("start_phase", config.start_phase, f"from 0 to {last}")
+    plan = _config.load(config.plan)
     for phase in _phases.PHASES:
-        _phases.wanted(config, phase, Path())
+        for one in (config, plan):
+            _phases.wanted(one, phase, Path())
 
 
 def main(config, run) -> dict:
@@ -162,10 +174,13 @@ def conclude(config, run, reached: Mapping[Phase, Status], gate: str) -> dict:
             ">=",
         )
     )
+    cost = _cost.project(config, look(config, run), run.workdir)
+    run.say(_cost.told(cost))
+    merged["baselines"] |= {f"projected_s of {cost.plan}": cost.projected_s}
     spent_s = sum(one["wall_s"] for one in found.values())
     result = run.result(**merged, gate=gate, wall_s=spent_s)
     gather(run, reached)
-    _full_training_report.write(config, run, reached, found, result)
+    _full_training_report.write(config, run, reached, found, result, cost)
     return result
 
 

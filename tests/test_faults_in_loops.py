@@ -3,16 +3,12 @@
 # flax dataclasses have `replace`, and jnp functions one array to return, though not to pyright.
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
 
-from types import SimpleNamespace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import _parts, _run
-from nsca_jax.continual import arms
-from nsca_jax.models import adaptive, fusion, mlp, proprio, taps, vision
+from nsca_jax.models import adaptive, fusion, proprio, vision
 from nsca_jax.models import foresight as foresight_lib
 from nsca_jax.models import slots as slots_lib
 from nsca_jax.models import temporal as temporal_lib
@@ -20,14 +16,12 @@ from nsca_jax.priors import figures, visual
 from nsca_jax.sensors import camera
 from nsca_jax.training import (
     audio,
-    consolidation,
     exploring,
     faults,
     foresight,
     imitation,
     ppo,
     readout,
-    sequence,
     slot_bank,
     temporal,
     trust,
@@ -35,7 +29,7 @@ from nsca_jax.training import (
 )
 from nsca_jax.training import fusion as fusing
 from nsca_jax.training import vision as seeing
-from tests import test_consolidation, test_ppo
+from tests import test_ppo
 
 SEEDS, STEPS, ROWS = 3, 12, 12
 KEY = jax.random.key(0)
@@ -185,7 +179,7 @@ LOOPS = {
 
 
 def poisoned(data):
-    """The same for every seed, and with NaN for the seventh row of the middle one's, or the last."""
+    """The same for every seed, then with NaN for the seventh row, or the last, of the middle one."""
     sick = data.at[min(6, len(data) - 1)].set(jnp.nan)
     return tuple(jnp.stack([data, middle, data]) for middle in (data, sick))
 

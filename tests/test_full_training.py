@@ -41,9 +41,19 @@ PRESETS = ("tiny",)
 def get_config(preset="tiny"):
     return config_dict.ConfigDict(dict(level=1, seen=""))
 """
+PLAN = """
+from ml_collections import config_dict
+def get_config():
+    same = dict(preset="tiny", fields=())
+    return config_dict.ConfigDict(
+        dict(validate=same, babble=dict(preset="tiny", fields=("level=1800",)), vision=same)
+    )
+"""
 TABLE = (
     _phases.Phase(0, "validate", "fake", "the gate"),
-    _phases.Phase(1, "babble", "fake", "babbles", leaves={"weights.npz": "world_model.npz"}),
+    _phases.Phase(
+        1, "babble", "fake", "babbles", leaves={"weights.npz": "world_model.npz"}, work=("level",)
+    ),
     _phases.Phase(2, "vision", "fake", "sees", takes={"seen": "babble/weights.npz"}),
 )
 
@@ -64,6 +74,7 @@ def pipeline(tmp_path, monkeypatch):
     """`pipeline(how, **fields)` runs it over three fake phases; `how` names their values."""
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "fake.py").write_text(CONFIG)
+    (tmp_path / "configs" / "plan.py").write_text(PLAN)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setattr(_phases, "PHASES", TABLE)
@@ -72,6 +83,7 @@ def pipeline(tmp_path, monkeypatch):
     def run_it(how=("2", "2", "2"), stop=0, **fields):
         told = {"gate": "strict", "start_phase": 0, "loggers": ()}
         told["projected_s"] = {phase.name: 60 for phase in TABLE}
+        told |= {"plan": "configs/plan.py", "dollars_per_hour": 9.0}
         told |= {phase.name: {"preset": "tiny", "fields": ()} for phase in TABLE}
         config = _config.config_dict.ConfigDict(told)
         config.update_from_flattened_dict({n.replace("__", "."): v for n, v in fields.items()})
@@ -117,6 +129,9 @@ def test_every_phase_once_then_one_verdict_a_page_a_card_and_the_model(pipeline,
     assert "to do" in tables
     assert "1 min 00 s projected" in tables
     assert "2 s measured" in tables
+    projected = {"validate": 2.0, "babble": 3600.0, "vision": 2.0}
+    assert result["baselines"]["projected_s of configs/plan.py"] == projected
+    assert "1 h 00 min, $9.01 at $9.00 an hour" in tables
     card = Path("runs/model/MODEL_CARD.md").read_text()
     assert "babble.works" not in card
     assert "`works`" in card
