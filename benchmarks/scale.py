@@ -1,12 +1,14 @@
-"""How the compiled loop scales: `python -m benchmarks.scale`, half an hour on a laptop.
+"""How the compiled loop scales: `python -m benchmarks.scale`, an hour on a laptop.
 
 Worlds of one seed, seeds of 16 worlds, objects, and pixels of the eye, one of them varied at a
-time; every case in a process of its own. Prints a table and writes benchmarks/results/scale_*.json.
+time; every case in a process of its own. Prints each row as it is measured, and then writes it to
+benchmarks/results/scale_*.json: what a stopped run measured is kept, and the same command goes on.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,37 +51,39 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--out", type=Path, help="the JSON file to write")
     given = parser.parse_args(arguments)
     platform = results.device().partition(":")[0]
-    sweeps = QUICK if given.quick else SWEEPS[platform]
-    report = {"device": results.device(), "versions": results.versions(), "quick": given.quick}
-    report["rows"] = [row for name, values in sweeps.items() for row in sweep(name, values)]
     folder, name = ("runs/bench", "scale_quick") if given.quick else ("benchmarks/results", "scale")
     out = given.out or Path(folder) / f"{name}_{platform}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(plain.plain(report), indent=2) + "\n", encoding="utf-8")
-    for row in report["rows"]:
-        print("  ".join(f"{key} {value:.4g}" for key, value in row.items() if key != "varied"))
+    measure(out, QUICK if given.quick else SWEEPS[platform], given.quick)
     print(f"written: {out}")
 
 
-def sweep(varied: str, values: tuple[int, ...]) -> list[dict[str, Any]]:
-    """A row for each value: rate, spread, peak memory, and what a world more takes of it."""
-    rows: list[dict[str, Any]] = []
-    for value in values:
-        usual = Case(worlds=16) if varied == "seeds" else Case()
-        case = usual._replace(**{varied: value})
-        print(f"{case} ...", file=sys.stderr, flush=True)
-        found = probe.run("laptop", case.seeds, case.worlds, 0, 2, case.things, case.pixels)
-        rate = clock.rate("rate", "", found["interactions"], found["wall_s"])
-        row = {"varied": varied, **case._asdict(), "interactions_per_s": rate["median"]}
-        row |= {"low": rate["low"], "high": rate["high"]}
-        row |= {"peak_MiB": found["peak_bytes"] / MIB, "compile_s": found["compile_s"]}
-        if rows and varied in ("worlds", "seeds"):
-            more = (row["peak_MiB"] - rows[0]["peak_MiB"]) / (
-                row["seeds"] * row["worlds"] - rows[0]["seeds"] * rows[0]["worlds"]
-            )
-            row["MiB_per_further_world"] = more
-        rows.append(row)
-    return rows
+def measure(out: Path, sweeps: Mapping[str, tuple[int, ...]], quick: bool) -> None:
+    """Adds to the file `out` every row of the sweeps that it lacks."""
+    report = {"device": results.device(), "versions": results.versions(), "quick": quick}
+    kept = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+    same = all(kept.get(key) == value for key, value in report.items())
+    rows: list[dict[str, Any]] = kept["rows"] if same else []
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for varied, values in sweeps.items():
+        for value in values:
+            if any(row["varied"] == varied and row[varied] == value for row in rows):
+                continue
+            rows.append(measured(varied, value))
+            print("  ".join(f"{k} {x:.4g}" for k, x in rows[-1].items() if k != "varied"))
+            text = json.dumps(plain.plain({**report, "rows": rows}), indent=2) + "\n"
+            out.write_text(text, encoding="utf-8")
+
+
+def measured(varied: str, value: int) -> dict[str, Any]:
+    """A case's row: rate with its spread, peak memory, seconds of compiling."""
+    usual = Case(worlds=16) if varied == "seeds" else Case()
+    case = usual._replace(**{varied: value})
+    print(f"{case} ...", file=sys.stderr, flush=True)
+    found = probe.run("laptop", case.seeds, case.worlds, 0, 2, case.things, case.pixels)
+    rate = clock.rate("rate", "", found["interactions"], found["wall_s"])
+    row = {"varied": varied, **case._asdict(), "interactions_per_s": rate["median"]}
+    row |= {"low": rate["low"], "high": rate["high"]}
+    return row | {"peak_MiB": found["peak_bytes"] / MIB, "compile_s": found["compile_s"]}
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Write the measured figures into the documents: `python -m experiments.document` (or `make docs`).
 
-Takes docs/results/NAME.json, the results of finished runs, and the last full `make bench`, and
-rewrites the tables of README.md and of docs/validation.md, training.md, results.md and
-performance.md. Give result files to take them in first:
+Takes docs/results/NAME.json, the results of finished runs, and the last full `make bench`
+and `benchmarks.scale`, and rewrites the tables of README.md and of docs/validation.md, training.md,
+results.md and performance.md. Give result files to take them in first:
 `python -m experiments.document runs/evidence/result.json` stores it as docs/results/evidence.json,
 named by the run's folder, and `runs/validate/*/result.json` does so for every validation.
 """
@@ -17,6 +17,7 @@ from nsca_jax.reports import results, tables
 ROOT = Path(__file__).parent.parent
 STORE = ROOT / "docs" / "results"
 SPEED = ROOT / "benchmarks" / "results" / "loop_cpu.json"
+SCALE = ROOT / "benchmarks" / "results" / "scale_cpu.json"
 IN_README = ("evidence", "paper")
 IN_TRAINING = ("vision", "audio", "fusion", "temporal", "memory", "words")
 IN_RESULTS = ("transfer", "physion", "metaworld", "procgen", "ablate")
@@ -49,6 +50,8 @@ def main(paths: list[str]) -> int:
         tables.replace_block(ROOT / "README.md", "speed", tables.speed_table(speed))
         for name, table_of in PERFORMANCE.items():
             tables.replace_block(ROOT / "docs" / "performance.md", name, table_of(speed))
+        scale = tables.scale_table(json.loads(SCALE.read_text(encoding="utf-8")))
+        tables.replace_block(ROOT / "docs" / "performance.md", "scale", scale)
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2

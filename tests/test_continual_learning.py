@@ -10,7 +10,7 @@ from nsca_jax.continual import arms, ewc, method
 from nsca_jax.data import digits
 from nsca_jax.evaluation import forgetting, monitors
 from nsca_jax.models import mlp, taps
-from nsca_jax.training import sequence
+from nsca_jax.training import faults, sequence
 
 NETWORK = mlp.MLP((48,))
 apply = taps.untapped(NETWORK)
@@ -115,6 +115,33 @@ def test_combined_methods_keep_both_states(rotations):
 def test_unknown_method_is_named():
     with pytest.raises(ValueError, match="'ewcc' is not one of plain, ewc"):
         arms.make("ewcc", _learner(2))
+
+
+def test_a_seed_at_fault_stops_with_its_memory_and_stays_stopped(rotations):
+    """Under SI, whose memory follows every step; a NaN in one seed's first task."""
+    made = arms.make("si", _learner(2))
+    few = SETTINGS._replace(steps=20)
+    init, learn = sequence.make_learner(
+        lambda key: NETWORK.init(key, jnp.zeros(64))["params"], apply, made, few
+    )
+    x, y = (jnp.stack([a[0]] * 3) for a in (rotations.x_TxNxD, rotations.y_TxN))
+
+    def live(x):
+        states = [init(jax.random.split(jax.random.key(0), 3))]
+        for rows in (x, jnp.nan_to_num(x)):
+            states.append(jax.device_get(learn(states[-1], rows, y, jnp.ones(3))))
+        return states[1:]
+
+    good, bad = live(x), live(x.at[1, ::8].set(jnp.nan))
+    for a, b in zip(*map(jax.tree.leaves, (good[1].params, bad[1].params)), strict=True):
+        np.testing.assert_array_equal(a[::2], b[::2])
+    for a, b in zip(*map(jax.tree.leaves, (bad[0], bad[1])), strict=True):
+        if a.ndim > 1:  # parameters and memory
+            np.testing.assert_array_equal(a[1], b[1])
+            assert np.isfinite(a[1]).all()
+    told = faults.found(bad[1].fault).tolist()
+    assert told[::2] == ["", ""]
+    assert told[1].startswith("the loss was not finite after")
 
 
 def test_measures_by_hand():

@@ -8,14 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments import _parts, _run
 from nsca_jax.models import adaptive, fusion, proprio, vision
 from nsca_jax.models import foresight as foresight_lib
 from nsca_jax.models import slots as slots_lib
 from nsca_jax.models import temporal as temporal_lib
 from nsca_jax.priors import figures, visual
+from nsca_jax.reports import results
 from nsca_jax.sensors import camera
 from nsca_jax.training import (
     audio,
+    consolidation,
     exploring,
     faults,
     foresight,
@@ -29,7 +32,7 @@ from nsca_jax.training import (
 )
 from nsca_jax.training import fusion as fusing
 from nsca_jax.training import vision as seeing
-from tests import test_ppo
+from tests import test_consolidation, test_ppo
 
 SEEDS, STEPS, ROWS = 3, 12, 12
 KEY = jax.random.key(0)
@@ -179,7 +182,7 @@ LOOPS = {
 
 
 def poisoned(data):
-    """The same for every seed, then with NaN for the seventh row, or the last, of the middle one."""
+    """The same for every seed, then with NaN for the middle one's seventh row, or its last."""
     sick = data.at[min(6, len(data) - 1)].set(jnp.nan)
     return tuple(jnp.stack([data, middle, data]) for middle in (data, sick))
 
@@ -196,7 +199,11 @@ def frozen_alone(good, bad, where=""):
     assert (np.asarray(bad[1].updates)[1] <= np.asarray(good[1].updates)[1]).all()
 
 
-@pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.__name__)
+QUICK = (names, feels, trusts, discovers)  # the others compile for long
+EVERY = [pytest.param(x, marks=() if x in QUICK else pytest.mark.slow) for x in LOOPS]
+
+
+@pytest.mark.parametrize("loop", EVERY, ids=[x.__name__ for x in LOOPS])
 def test_a_seed_at_fault_stops_and_the_others_keep_their_bits(loop):
     data = LOOPS[loop]
     if data is None:
@@ -206,3 +213,45 @@ def test_a_seed_at_fault_stops_and_the_others_keep_their_bits(loop):
     frozen_alone(good, bad, "6 good" if loop is trusts else "")
     same = [np.array_equal(a[1], b[1]) for a, b in zip(*map(jax.tree.leaves, (good[0], bad[0])))]  # noqa: B905
     assert not all(same)
+
+
+@pytest.mark.slow
+def test_a_fault_outlives_the_set_of_objects_in_which_it_happened():
+    """The optimiser begins anew with each set, and EWC pulls at whoever learns."""
+    init, babble = consolidation.make_learner(test_consolidation.SMALL)
+    kitchen, toys = (
+        jax.tree.map(lambda x: jnp.stack([x] * SEEDS), test_consolidation._rows(first, first))
+        for first in (0, 4)
+    )
+    sick = toys.outcome.sound.at[1, 6].set(jnp.nan)
+    keys = jax.random.split(KEY, SEEDS)
+
+    def live(*sets):
+        agents, seen = init(keys, kitchen), []
+        for rows in sets:
+            agents = babble(agents, rows, test_consolidation._arm())
+            seen.append(jax.device_get((agents.learner.params, agents.learner.optimiser)))
+        return seen
+
+    good = live(kitchen, toys, kitchen)
+    bad = live(kitchen, toys.replace(outcome=toys.outcome.replace(sound=sick)), kitchen)
+    frozen_alone(good[-1], bad[-1])
+    for before, after in zip(*map(jax.tree.leaves, (bad[1][0], bad[2][0])), strict=True):
+        np.testing.assert_array_equal(after[1], before[1])
+
+
+def test_a_run_tells_counts_and_keeps_the_faults_of_its_parts(tmp_path, capsys):
+    run = _run.Run("vision", tmp_path, {"seeds": 3})
+    found = np.array(["", "the loss was not finite after 5 good updates", ""])
+    for _ in range(2):  # learnt, then read back
+        part = _parts.once(run, "eye", lambda: {"faults": found, "skill": np.arange(3.0)})
+    assert capsys.readouterr().err.count("eye, seed 1 has stopped learning: the loss was not") == 1
+    assert run.failed == {1: "eye: the loss was not finite after 5 good updates"}
+    np.testing.assert_array_equal(run.without_failed(part["skill"]), [0.0, 2.0])
+    item = results.criterion("skill", "claim", [0.0, 2.0], 0.0, ">=")
+    result = run.result(results.with_failed([item], run.failed), [0, 1, 2])
+    assert result["n_failed_seeds"] == 1
+    assert not result["passed"]
+    assert result["criteria"][0]["per_seed"] == [0.0, None, 2.0]
+    with pytest.raises(faults.FaultError, match=r"seed 0: ear: x; seed 1: eye: .*; seed 2"):
+        run.tell_faults("ear", np.array(["x", "", "z"]))

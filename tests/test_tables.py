@@ -46,6 +46,20 @@ def test_every_figure_has_its_spread():
     assert lines[-1] == "Measured on cpu; jax 1."
 
 
+def test_scale_tells_what_a_further_world_takes():
+    usual = {"seeds": 1, "worlds": 16, "things": 30, "pixels": 32}
+    usual |= {"interactions_per_s": 20.0, "low": 19.0, "high": 21.0}
+    rows = [
+        {"varied": "worlds", **usual, "peak_MiB": 1000.0},
+        {"varied": "worlds", **usual, "worlds": 64, "peak_MiB": 1096.0},
+        {"varied": "things", **usual, "things": 300, "peak_MiB": 1100.0},
+    ]
+    lines = tables.scale_table({"device": "cpu", "rows": rows}).splitlines()
+    assert lines[2] == "| worlds | 1 | 16 | 30 | 32 | 20 | 19 to 21 | 1,000 |  |"
+    assert lines[3] == "| worlds | 1 | 64 | 30 | 32 | 20 | 19 to 21 | 1,096 | 2 |"
+    assert lines[4] == "| objects | 1 | 16 | 300 | 32 | 20 | 19 to 21 | 1,100 |  |"
+
+
 def test_a_block_is_replaced_and_nothing_else(tmp_path):
     begin, end = (mark.format(name="speed") for mark in (tables.BEGIN, tables.END))
     path = tmp_path / "page.md"

@@ -78,6 +78,31 @@ def figures_table(report: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", f"Measured on {report['device']}; {versions}."])
 
 
+def scale_table(report: Mapping[str, Any]) -> str:
+    """A Markdown table of benchmarks/scale.py: rate with its spread, and memory, case by case.
+
+    What a world takes is told against the first case of the worlds, or of the seeds.
+    """
+    lines = [
+        "| varied | seeds | worlds a seed | objects | pixels a side | interactions/s, median | "
+        "lowest to highest | peak, MiB | a further world, MiB |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    first: dict[str, Mapping[str, Any]] = {}
+    for row in report["rows"]:
+        start = first.setdefault(row["varied"], row)
+        more = row["seeds"] * row["worlds"] - start["seeds"] * start["worlds"]
+        each = f"{(row['peak_MiB'] - start['peak_MiB']) / more:.2g}" if more else ""
+        sizes = " | ".join(str(row[name]) for name in ("seeds", "worlds", "things", "pixels"))
+        spread = f"{row['low']:.4g} to {row['high']:.4g}"
+        rate = f"{row['interactions_per_s']:.4g}"
+        varied = {"things": "objects"}.get(row["varied"], row["varied"])
+        lines.append(
+            f"| {varied} | {sizes} | {rate} | {spread} | {row['peak_MiB']:,.0f} | {each} |"
+        )
+    return "\n".join([*lines, "", f"Measured on {report['device']}."])
+
+
 def replace_block(path: Path, name: str, text: str) -> None:
     """Puts `text` between the markers of block `name` in a document.
 
