@@ -20,6 +20,7 @@ import torch.nn.functional as F
 
 from nsca_jax import types
 from nsca_jax.models import dynamics, normalise
+from nsca_jax.models import thing as thing_lib
 from nsca_jax.priors import physics, visual
 from nsca_jax.training import outcome_loss
 from nsca_jax.training.learner import LearnerSettings
@@ -44,6 +45,13 @@ class Rows(NamedTuple):
     outcome: torch.Tensor  # [B, O - V] all but the look at rest
     image_code: torch.Tensor  # [B, V] the look at rest
     memory: torch.Tensor  # [B, 10]
+
+
+class Thing(NamedTuple):
+    """What the eye tells of a thing, as models/thing.py has it."""
+
+    kind: torch.Tensor  # [E, B, STUFF + FORM]
+    size: torch.Tensor  # [B, 1]
 
 
 class Moods(NamedTuple):
@@ -117,10 +125,12 @@ def predict(
 ):
     """dynamics.OutcomeModel of all members: means, log-variances, penalty [E, B]."""
     dense, norm = functools.partial(_dense, p), functools.partial(_norm, p)
-    thing = dense("thing", F.silu(dense("look", features[:, : dynamics.LOOK])))
-    rest = torch.cat([features[:, dynamics.LOOK :], action, memory], -1)
+    look = features[:, : dynamics.LOOK]
+    thing = looked_at(p, moods.features, look)
+    parts = [look[:, visual.CENTROID], features[:, dynamics.LOOK :], action, memory]
+    rest = torch.cat([thing.size / thing_lib.USUAL, *parts], -1)
     rest = rest.expand(settings.members, *rest.shape)
-    x = dense("Trunk_0/Dense_0", torch.cat([thing, rest], -1))
+    x = dense("Trunk_0/Dense_0", torch.cat([thing.kind, rest], -1))
     for i in range(settings.blocks):
         x = x + dense(f"Trunk_0/Dense_{i + 1}", F.silu(norm(f"Trunk_0/LayerNorm_{i}", x)))
     context = F.silu(norm(f"Trunk_0/LayerNorm_{settings.blocks}", x))
@@ -138,6 +148,18 @@ def predict(
     price = 0.01 * residual.square().mean(-1) + 0.15 * (raw - dynamics.RAW0).square()[..., None]
     penalty = price.mean(-1) + 0.03 * gate.square()
     return motion, spread, mean, soft_clip(outcome_raw), penalty
+
+
+def looked_at(p: Params, moments: Moments, look) -> Thing:
+    """thing.Look of a look [B, L]."""
+    lengths = (look * moments[1][: look.shape[-1]])[:, visual.LENGTHS]
+    size = lengths[:, -1:]
+    ratios = thing_lib.KEEN * (lengths[:, :-1] - size)
+    outline = torch.cat([ratios, look[:, types.VISUAL_CODE :]], -1)
+    hue = F.silu(_dense(p, "look/hue", look[:, visual.COLOURS]))
+    outline = F.silu(_dense(p, "look/outline", outline))
+    kind = torch.cat([_dense(p, "look/stuff", hue), _dense(p, "look/form", outline)], -1)
+    return Thing(kind, size)
 
 
 def unroll(settings: LearnerSettings, p: Params, moods: Moods, context, weight, floor_m):
@@ -236,7 +258,8 @@ def _norm(p: Params, name: str, x):
 
 
 def _trait(p: Params, name: str, known_by: str, thing, memory):
-    """dynamics.Trait: [E, B, 1]."""
+    """thing.Trait: [E, B, 1]."""
     flag = len(types.PROPERTIES) + types.PROPERTIES.index(known_by)
-    remembered, seen = _dense(p, f"{name}/memory", memory), _dense(p, f"{name}/look", thing)
+    remembered, seen = _dense(p, f"{name}/memory", memory), _dense(p, f"{name}/look", thing.kind)
+    seen = seen + p[f"{name}/exponent"][:, None, None] * thing.size
     return torch.where(memory[:, flag, None] > 0.0, remembered, seen)
