@@ -75,8 +75,9 @@ def words(config) -> Words:
         score="goals reached of those never shown, by the official success flag",
         stream=f"Demonstrations are asked for and watched, {of.watched} steps from one point to "
         f"the next; the tasks come one after another, {of.chunks} points each, in an order of each "
-        f"seed's own (the goal is shown, and which task it is). At each point {of.judged} goals a "
-        f"task judge, {of.judged * of.chunks} in turn, none of them ever shown; an episode is "
+        "seed's own; the goal is shown, and which task it is. At each point "
+        f"{of.judged} goals of a task judge, and one of a task that is yet to come; they are "
+        f"{of.judged * of.chunks} a task, in turn, and none is ever demonstrated. An episode is "
         "done at success, or after 500 steps. There is no condition without slots, for this agent "
         "has none.",
         level="the expert",
@@ -236,7 +237,9 @@ def live(config, has: Given, condition: str, numbers: list[int], tell=lambda don
             last = (point + 1) % settings.chunks == 0
             if settings.stiffness and last and point + 1 < settings.points:
                 state = settle(library, state)
-            skill, way = judge(config, stage, has, numbers, point, functools.partial(act, state))
+            goals = judged_goals(config, has, numbers, point)
+            told = judge(stage, goals, functools.partial(act, state))
+            skill, way = (x.reshape(met.shape) for x in told)
             first = np.take_along_axis(skill, met[:, :1], 1)[:, 0]
             asked = np.asarray(state.asked.sum((1, 2)))
             points.append({"skill": skill, "way": way, "first": first, "asked": asked})
@@ -246,19 +249,33 @@ def live(config, has: Given, condition: str, numbers: list[int], tell=lambda don
     return {name: faults.blank(state.optimiser, x) for name, x in curves.items()}
 
 
-def judge(config, stage, has: Given, numbers: list[int], point: int, act):
-    """Success and share of the way [S, K] of all seeds at a point, on the goals whose turn it is.
+def judged_goals(config, has: Given, numbers: list[int], point: int) -> list[list[Any]]:
+    """The goals that judge at a point, of each seed's tasks in turn: [S * K] lists.
 
-    `act(seen [S, K, O], first [S, K, O])` gives all actions at once.
+    They take turns, `judged` at a time; of a task that is not shown yet one judges.
+    """
+    of = config.metaworld
+    turn = point % of.chunks * of.judged
+    out = []
+    for number, order in zip(numbers, orders(config, numbers), strict=True):
+        for task, goals in enumerate(has.held[number]):
+            many = of.judged if task in order[: 1 + point // of.chunks] else 1
+            out.append(goals[turn : turn + many])
+    return out
+
+
+def judge(stage, goals: list[list[Any]], act) -> tuple[np.ndarray, np.ndarray]:
+    """Success, and share of the way to the goal, of each environment of the stage: [E].
+
+    `act(seen [S, K, O], first [S, K, O])` gives all actions at once; E is S * K.
     """
     from nsca_jax.evaluation import metaworld as benchmark
 
-    of, shape = config.metaworld, (len(numbers), len(config.tasks))
-    turn = point % of.chunks * of.judged
-    goals = [tasks[turn : turn + of.judged] for n in numbers for tasks in has.held[n]]
+    tasks = len(dict.fromkeys(stage.names))
     first = np.zeros((len(goals), benchmark.SHOWN), np.float32)
     now, at = np.zeros_like(first), np.full(len(goals), -1)
-    began, ended = np.zeros((2, len(goals), of.judged, benchmark.SHOWN), np.float32)
+    shape = (len(goals), max(map(len, goals)), benchmark.SHOWN)
+    began, ended = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
 
     def answer(seen: np.ndarray, time: np.ndarray) -> np.ndarray:
         new = time == 0
@@ -266,7 +283,7 @@ def judge(config, stage, has: Given, numbers: list[int], point: int, act):
         at[new] += 1
         rows = np.arange(len(goals))
         began[rows, at], ended[rows, at] = first, now
-        both = (x.reshape(*shape, -1) for x in (seen, first))
+        both = (x.reshape(-1, tasks, benchmark.SHOWN) for x in (seen, first))
         return np.asarray(act(*both)).reshape(len(goals), -1)
 
     success, _ = benchmark.judge(stage, goals, answer, observed=benchmark.SHOWN)
@@ -274,8 +291,10 @@ def judge(config, stage, has: Given, numbers: list[int], point: int, act):
         np.stack([apprenticeship.gap_m(t, x[i]) for i, t in enumerate(stage.names)])
         for x in (began, ended)
     ]
-    way = np.where(success > 0, 1.0, np.clip(1.0 - gaps[1] / gaps[0], 0.0, 1.0))
-    return success.mean(1).reshape(shape), way.mean(1).reshape(shape)
+    unjudged = np.isnan(success)
+    gone = np.clip(1.0 - gaps[1] / np.where(unjudged, 1.0, gaps[0]), 0.0, 1.0)
+    way = np.where(success > 0, 1.0, np.where(unjudged, np.nan, gone))
+    return np.nanmean(success, 1), np.nanmean(way, 1)
 
 
 def interactions(config) -> np.ndarray:

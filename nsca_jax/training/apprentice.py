@@ -2,7 +2,7 @@
 
 Tasks come in stages. Between two points of its learning curve an apprentice watches demonstrations
 for so many steps: it asks for goals of some region (curiosity), beginning at the official start or
-where the hand is at the thing (forced interaction), clones what was meant and foresees what comes
+where the hand has been brought to the thing (forced interaction), clones what was meant and foresees what comes
 of it (training/imitation.py), from all that it ever watched (memory). Where a stage ends, what it
 learnt becomes stiff (EWC). Each of these is a setting.
 
@@ -77,7 +77,6 @@ class Watched:
     task: jax.Array
     region: jax.Array
     number: jax.Array
-    begin: jax.Array  # the step at which its demonstration began
     step: jax.Array
 
 
@@ -129,7 +128,7 @@ def init(settings: Settings, key: jax.Array, order: jax.Array, library: Library)
         curiosity=arms.ARMS[settings.curiosity].init(regions, settings.window),
         errors=recent_mean.init(regions, settings.window),
         asked=jnp.zeros((settings.tasks, settings.regions), jnp.int32),
-        watched=Watched(*jnp.zeros((5, settings.points * settings.watched), jnp.int32)),
+        watched=Watched(*jnp.zeros((4, settings.points * settings.watched), jnp.int32)),
         order=order,
         key=key,
         chunk=jnp.zeros((), jnp.int32),
@@ -173,8 +172,9 @@ def chunk(settings: Settings, library: Library, state: State) -> tuple[State, ja
 def ask(settings: Settings, library: Library, state: State, key: jax.Array) -> State:
     """Asks for demonstrations of the stage's task and watches them, `watched` steps in all.
 
-    Those of a region come in an order of the seed's own, and begin anew after the last. The last
-    one asked for is cut short.
+    Those of a region come in an order of the seed's own, and begin anew after the last. A forced
+    one begins where the hand has been brought to the thing; its first reading remains that of the
+    scene before. The last one asked for is cut short.
     """
     task = state.order[state.chunk // settings.chunks]
     most = settings.watched // LEAST_STEPS
@@ -196,7 +196,7 @@ def ask(settings: Settings, library: Library, state: State, key: jax.Array) -> S
     moment = jnp.arange(settings.watched)
     of = jnp.minimum(jnp.searchsorted(end, moment, side="right"), most - 1)
     step = begin[of] + moment - start[of]
-    told = Watched(jnp.full_like(of, task), region[of], number[of], begin[of], step)
+    told = Watched(jnp.full_like(of, task), region[of], number[of], step)
     at = state.chunk * settings.watched
     watched = jax.tree.map(
         lambda old, new: jax.lax.dynamic_update_slice_in_dim(old, new.astype(old.dtype), at, 0),
@@ -297,7 +297,7 @@ def _look_up(settings: Settings, library: Library, state: State, at: jax.Array):
     """(features [B, D], Rows [B]) of steps watched, by their numbers `at` [B]."""
     w = jax.tree.map(lambda x: x[at], state.watched)
     seen = library.seen[w.task, w.region, w.number, w.step]
-    first = library.seen[w.task, w.region, w.number, w.begin]
+    first = library.seen[w.task, w.region, w.number, 0]
     then = library.seen[w.task, w.region, w.number, w.step + 1]
     done = library.done[w.task, w.region, w.number, w.step]
     meant = library.meant[w.task, w.region, w.number, w.step]
