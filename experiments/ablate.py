@@ -47,16 +47,16 @@ def check(config) -> None:
             raise _launch.BadInput(
                 f"config.conditions must hold {needed!r}, which the others are compared with"
             )
-    worlds = worlds_of(config)
-    _ranges.some_of(config, "conditions", {c: None for w in worlds.values() for c in w.CONDITIONS})
-    for name, world in worlds.items():
+    known = dict.fromkeys(c for world in WORLDS.values() for c in world.CONDITIONS)
+    _ranges.some_of(config, "conditions", known)
+    for name, world in worlds_of(config).items():
         world.check(own(config, name))
 
 
 def own(config, name: str):
     """The config as one world has it: its own tasks, the conditions that it knows, its fields.
 
-    What another world is told is no part of it, and so a finished job stays finished.
+    A condition that has no meaning in a world is none of it, as its report says. What another world is told is no part of it, and so a finished job stays finished.
     """
     world, plain = WORLDS[name], config.to_dict()
     others = [other for other in WORLDS if other != name]

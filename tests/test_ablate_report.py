@@ -190,10 +190,6 @@ def test_presets_pass_their_own_check(preset):
         ({"conditions": "without_priors,sham"}, "must hold 'with_priors'"),
         ({"conditions": "with_priors,with_priors,sham"}, "each once"),
         ({"tasks": "drop,juggle"}, "'juggle' is not one of drop"),
-        (
-            {"tasks": "reach-v3", "conditions": "with_priors,sham,without_slots"},
-            "'without_slots' is not one of with_priors",
-        ),
         ({"metaworld__watched": "33"}, "watched=33: it must be a multiple of 10, at least 32"),
         ({"metaworld__watched": "40"}, "a stage of 1 x 40 steps needs 128 or more"),
         ({"metaworld__longest": "20"}, "longest=20: it must be 30 or more"),
