@@ -53,10 +53,11 @@ def check(config) -> None:
         world.check(own(config, name))
 
 
-def own(config, name: str):
+def own(config, name: str) -> Any:
     """The config as one world has it: its own tasks, the conditions that it knows, its fields.
 
-    A condition that has no meaning in a world is none of it, as its report says. What another world is told is no part of it, and so a finished job stays finished.
+    A condition that has no meaning in a world is none of it, as its report says; what another world
+    is told is no part of it either, and so a finished job stays finished.
     """
     world, plain = WORLDS[name], config.to_dict()
     others = [other for other in WORLDS if other != name]

@@ -60,7 +60,7 @@ def facts(lost: dict[str, float], seed: int = 0, broken: tuple[str, int] | None 
 def of_metaworld() -> _ablate_facts.Facts:
     """Made-up curves of the other world: all conditions alike."""
     random = np.random.default_rng(1)
-    tasks = list(_ablate_metaworld.TASKS)
+    tasks: list[str] = list(_ablate_metaworld.TASKS)
 
     def record():
         share = random.random((SEEDS, POINTS, len(tasks)))

@@ -2,9 +2,9 @@
 
 Tasks come in stages. Between two points of its learning curve an apprentice watches demonstrations
 for so many steps: it asks for goals of some region (curiosity), beginning at the official start or
-where the hand has been brought to the thing (forced interaction), clones what was meant and foresees what comes
-of it (training/imitation.py), from all that it ever watched (memory). Where a stage ends, what it
-learnt becomes stiff (EWC). Each of these is a setting.
+where the hand has been brought to the thing (forced interaction), clones what was meant and
+foresees what comes of it (training/imitation.py), from all that it ever watched (memory). Where a
+stage ends, what it learnt becomes stiff (EWC). Each of these is a setting.
 
 Everything is for one seed; `make` maps it over seeds. Shapes: K tasks, R regions of a task (its
 goals by how far they are), N demonstrations of a region, T steps, O readings, W steps watched
