@@ -25,6 +25,7 @@ from nsca_jax.training import apprentice, faults, imitation
 TASKS = apprenticeship.TASKS
 CONDITIONS = apprenticeship.CONDITIONS
 SHAM_OFFSET = 500_000  # between the number of a seed's draws and that of its sham's
+GOALS = 50  # of a task; evaluation.metaworld cannot be imported where Meta-World is not there
 TRIES = 10  # of the expert at one goal
 TOUCH_M = 0.06  # the hand is at the thing
 FIELDS = apprentice.Library._fields
@@ -62,9 +63,6 @@ def check(config) -> None:
             f"config.metaworld: regions x shown + judged x chunks is {needed}, and a task has "
             f"{GOALS} goals"
         )
-
-
-GOALS = 50  # of a task; evaluation.metaworld cannot be imported where Meta-World is not there
 
 
 def words(config) -> Words:
