@@ -30,7 +30,7 @@ def get_config(preset: str = "laptop"):
         "without_forced_interaction",
         "sham",
     )
-    config.tasks = ("drop", "strike", "push")
+    config.tasks = ("drop", "strike", "push", "reach-v3", "push-v3", "pick-place-v3")
     config.objects_a = "configs/objects_set_a.yaml"
     config.objects_b = "configs/objects_set_b.yaml"
 
@@ -70,6 +70,30 @@ def get_config(preset: str = "laptop"):
     config.learner.learning_rate = 3e-3
     config.learner.memory_dropout = 0.3
 
+    of = config.metaworld = config_dict.ConfigDict()  # reach, push, pick-place: the rest is its own
+    of.processes = 2  # that step environments
+    of.noise = 0.3  # on the expert's actions while it demonstrates; what it meant is cloned
+    of.longest = 150  # steps of a demonstration
+    of.regions = 4  # of a task: its goals by how far they are
+    of.shown = 6  # demonstrations recorded of each, to ask for
+    of.chunks = 2  # points of the learning curve in each task's stage
+    of.watched = 500  # steps watched between two of them
+    of.updates = 400  # and gradient steps
+    of.judged = 3  # goals a task that judge at each, others in turn
+    of.forced = 0.5  # share of demonstrations that begin with the hand at the thing
+    of.stiffness = 1.0  # of EWC
+    of.agent = config_dict.ConfigDict()
+    of.agent.width = 128
+    of.agent.batch = 64
+    of.agent.rate = 1e-3
+    of.agent.decay = 1e-4
+    of.agent.foresight = 0.1
+    of.curiosity = config_dict.ConfigDict()
+    of.curiosity.window = 32
+    of.curiosity.warmup = 8
+    of.curiosity.bound = 3.0
+    of.curiosity.floor = 0.05
+
     config.launcher = "local"  # or debug: in this process; slurm
     config.at_once = 1  # jobs at work together; SLURM queues what is beyond its own limits
     config.minutes = 240  # that a job may take
@@ -83,6 +107,9 @@ def get_config(preset: str = "laptop"):
         config.interactions = 512
         config.recorded = 4
         config.held_out = 1
+        of.shown = 2
+        of.chunks = 1
+        of.judged = 2
     if preset == "paper":
         config.block = 5
         config.random_interactions = 10_000
@@ -101,4 +128,7 @@ def get_config(preset: str = "laptop"):
         config.learner.batch = 256
         config.learner.learning_rate = 1e-3
         config.at_once = 64
+        of.shown = 8
+        of.chunks = 5
+        of.judged = 3
     return config

@@ -12,13 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import _interactions, _launch, _ranges
+from experiments._ablate_facts import End, Words
 from nsca_jax import objects
 from nsca_jax.evaluation import ablation, transfer
 from nsca_jax.sensors import camera as camera_lib
 from nsca_jax.training import babbling, experience, faults, learner, parallel
 
 TASKS = ablation.TASKS
-CONDITIONS = tuple(ablation.CONDITIONS)
+CONDITIONS = ablation.CONDITIONS
 BLOCK = 320  # worlds at once while recording
 CAMERA = camera_lib.Camera()
 SHAM_OFFSET = 500_000  # between a seed's number and that of its sham
@@ -53,6 +54,36 @@ def check(config) -> None:
     if not 0 < config.random_interactions <= stage or config.random_interactions % config.worlds:
         needs = f"a multiple of config.worlds={config.worlds}, at most the {stage} of a stage"
         _ranges.refuse("random_interactions", config.random_interactions, needs)
+
+
+def words(config) -> Words:
+    """How the report tells of it."""
+    live = "each carried out as it is chosen"
+    if config.recorded:
+        live = (
+            f"drawn from {config.recorded} recorded of each object, skill and half of its main "
+            "parameter, the same for all seeds and conditions"
+        )
+    return Words(
+        unit="interactions",
+        score="skill, 1 - MSE / variance on held-out interactions with Set A, where worse than "
+        "the mean counts as 0",
+        stream=f"Interactions are {live}. Objects of Set A come in {config.stages} stages, in an "
+        "order of each seed's own.",
+        level="knows the task alone",
+        ends=(
+            End("skill at the end, Set A", "skill", "Set A at end"),
+            End("skill at the end, Set B at first sight", "novel", "Set B at end"),
+            End("skill at the end, first stage's objects", "first", "First stage at end"),
+            End("share of interactions with contact", "contact", "Contact"),
+        ),
+        off=CONDITIONS,
+    )
+
+
+def stages(config) -> int:
+    """Parts of a life, which lines part in a figure."""
+    return config.stages
 
 
 def settings_of(config, seeds: int, condition: str) -> babbling.BabbleSettings:

@@ -1,5 +1,6 @@
 """What was measured of an ablation, and how its conditions compare."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,25 @@ from nsca_jax.evaluation.ablation import FULL, SHAM
 
 Record = dict[str, np.ndarray]
 ALPHA = 0.05  # of the family of comparisons
+
+
+class End(NamedTuple):
+    """A figure at the end of a life: what it is, its record, and the head of its column."""
+
+    caption: str
+    record: str
+    head: str
+
+
+class Words(NamedTuple):
+    """How a report tells of a world."""
+
+    unit: str  # of a learning curve's axis
+    score: str  # what a learning curve is of
+    stream: str  # how life goes there
+    level: str  # the baseline that a figure shows
+    ends: tuple[End, ...]
+    off: Mapping[str, str]  # condition -> what it lacks
 
 
 class Facts(NamedTuple):
@@ -21,13 +41,15 @@ class Facts(NamedTuple):
     records: dict[str, Record]  # by condition
     baseline: dict[str, np.ndarray]  # name -> [tasks]
     failed: dict[str, str]  # job -> why
+    words: Words
+    stages: int
 
     @property
     def ablated(self) -> list[str]:
         return [c for c in self.records if c not in (FULL, SHAM)]
 
     def scores(self, condition: str) -> np.ndarray:
-        """[S, P, tasks] skill, where worse than the mean counts as 0; NaN for a failed seed."""
+        """[S, P, tasks] `skill`, where less than 0 counts as 0; NaN for a failed seed."""
         record = self.records[condition]
         told = np.concatenate([record["skill"], record["loss"][..., None]], -1)
         fine = np.isfinite(told).all((1, 2), keepdims=True)
@@ -46,8 +68,9 @@ class Facts(NamedTuple):
         return self.areas(condition).mean(-1)
 
     def end(self, condition: str, name: str) -> np.ndarray:
-        """[S] a figure of the last point."""
-        last = self.records[condition][name][:, -1]
+        """[S] a figure of the last point, or of the whole life."""
+        record = self.records[condition][name]
+        last = record if record.ndim == 1 else record[:, -1]
         last = last.mean(-1) if last.ndim == 2 else last
         return np.where(np.isnan(self.area(condition)), np.nan, last)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from experiments import _run
 from experiments._ablate_facts import Comparison, Facts, Holm, compare, corrected
-from nsca_jax.evaluation import ablation, comparisons, stats
+from nsca_jax.evaluation import comparisons, stats
 from nsca_jax.evaluation.ablation import FULL, SHAM
 from nsca_jax.models import dynamics
 from nsca_jax.priors import physics
@@ -39,7 +39,7 @@ def _criterion(facts: Facts, condition: str, holm: Holm) -> dict:
     """The whole interval, as wide as Holm's correction asks, above 0; the sham's must not be."""
     sham = stats.finished(facts.lost(SHAM))[0]
     wide = stats.mean_interval(sham, holm.confidence) if len(sham) > 1 else None
-    off = ablation.CONDITIONS[condition]
+    off = facts.words.off[condition]
     return results.criterion(
         f"{facts.world}_{condition}",
         f"Area under the learning curve ({', '.join(facts.tasks)}), full agent minus the one "
@@ -62,10 +62,7 @@ def _baselines(facts: Facts) -> dict:
     for c in facts.records:
         figures = {
             "area": facts.area(c),
-            "skill at the end, Set A": facts.end(c, "skill"),
-            "skill at the end, Set B at first sight": facts.end(c, "novel"),
-            "skill at the end, first stage's objects": facts.end(c, "first"),
-            "share of interactions with contact": facts.records[c]["contact"],
+            **{end.caption: facts.end(c, end.record) for end in facts.words.ends},
             "seconds of a seed": facts.records[c]["seconds"],
         }
         out[c] = {name: stats.summarise(x)._asdict() for name, x in figures.items()}
@@ -92,7 +89,7 @@ def per_seed(all_facts: list[Facts], seeds: list[int]) -> dict:
                 else {
                     "area": facts.area(c)[row],
                     "area_by_task": dict(zip(facts.tasks, facts.areas(c)[row], strict=True)),
-                    "interactions": facts.interactions,
+                    facts.words.unit: facts.interactions,
                     **{
                         name: values[row]
                         for name, values in facts.records[c].items()
@@ -113,15 +110,15 @@ def write(config, run, seeds: list[int], all_facts: list[Facts], result: dict) -
     passed = sum(item["passed"] for item in result["criteria"])
     sections = []
     for facts in all_facts:
-        sections += _sections(run.workdir / "figures", config, facts, result)
+        sections += _sections(run.workdir / "figures", facts)
     html.write_report(
         run.workdir / "report.html",
         "Ablation",
         "One mechanism of the agent at a time is switched off, and all live through the same "
         f"stream with the same budget. {passed} of {len(result['criteria'])} mechanisms are worth "
         f"something there, over {len(seeds)} seeds ({result['n_failed_seeds']} failed). Score is "
-        "skill, 1 - MSE / variance on held-out interactions, where worse than the mean counts as "
-        "0; the measure is the area under its learning curve.",
+        f"{'; '.join(facts.words.score for facts in all_facts)}. The measure is the area under its "
+        "learning curve.",
         result["criteria"],
         sections,
         config,
@@ -129,7 +126,7 @@ def write(config, run, seeds: list[int], all_facts: list[Facts], result: dict) -
     )
 
 
-def _sections(folder, config: dict, facts: Facts, result: dict) -> list[html.Section]:
+def _sections(folder, facts: Facts) -> list[html.Section]:
     conditions = [c for c in facts.records if c != FULL]
     curves = {c: facts.curves(c) for c in conditions}
     lost = {c: stats.finished(facts.lost(c))[0] for c in conditions}
@@ -139,22 +136,16 @@ def _sections(folder, config: dict, facts: Facts, result: dict) -> list[html.Sec
         facts.interactions,
         curves,
         facts.curves(FULL),
-        config["stages"],
+        facts.stages,
+        facts.words.unit,
     )
     failed = [f"{job} failed: {why}." for job, why in facts.failed.items()]
-    live = "each carried out as it is chosen"
-    if config["recorded"]:
-        live = (
-            f"drawn from {config['recorded']} recorded of each object, skill and half of its main "
-            "parameter, the same for all seeds and conditions"
-        )
     return [
         *_priors(folder, facts),
         html.Section(
-            "What each mechanism is worth",
-            f"Interactions are {live}. Objects of Set A come in {config['stages']} stages, in an "
-            "order of each seed's own. The sham is the full agent with other draws: what chance "
-            "makes of a comparison.\n\n" + "\n\n".join(failed),
+            f"What each mechanism is worth: {', '.join(facts.tasks)}",
+            f"{facts.words.stream} The sham is the full agent with other draws: what chance makes "
+            "of a comparison.\n\n" + "\n\n".join(failed),
             [
                 (areas, "Dots are seeds, bars 95 % intervals, before Holm's correction."),
                 (lines, "Bands are 95 % intervals of the mean; lines part the stages."),
@@ -162,7 +153,7 @@ def _sections(folder, config: dict, facts: Facts, result: dict) -> list[html.Sec
             table=table_of_areas(facts),
         ),
         html.Section(
-            "Effect sizes and tests",
+            f"Effect sizes and tests: {', '.join(facts.tasks)}",
             "The full agent against each condition. d paired: mean over deviation of the "
             "differences by seed; d pooled: of two samples; both with 95 % intervals by noncentral "
             f"t. p is Holm's over the {len(facts.ablated)} conditions. Probability of improvement: "
@@ -181,49 +172,54 @@ def _priors(folder, facts: Facts) -> list[html.Section]:
     panels = {"mean over tasks": {name: facts.curves(c) for name, c in agents.items()}}
     for number, task in enumerate(facts.tasks):
         panels[task] = {name: facts.scores(c)[..., number] for name, c in agents.items()}
-    known = facts.baseline["knows the task alone"]
+    known = facts.baseline[facts.words.level]
     levels = {"mean over tasks": float(known.mean())}
     levels |= dict(zip(facts.tasks, known.tolist(), strict=True))
+    efficiency = figures_ablation.efficiency(
+        folder / f"{facts.world}_efficiency.png",
+        facts.interactions,
+        panels,
+        levels,
+        facts.words.level,
+        facts.words.unit,
+    )
+    caption = f"Score: {facts.words.score}; bands are 95 % intervals of the mean."
+    title = f"Sample efficiency: {', '.join(facts.tasks)}"
+    return [html.Section(title, "", [(efficiency, caption)]), *_trust(folder, facts)]
+
+
+def _trust(folder, facts: Facts) -> list[html.Section]:
+    """How the trust in a prior goes, where there is a prior that is trusted by degrees."""
+    if "weight" not in facts.records[FULL]:
+        return []
     weight = facts.records[FULL]["weight"]
     start = float(physics.prior_weight(np.float32(dynamics.RAW0)))  # pyright: ignore
-    pictures = [
-        (
-            figures_ablation.efficiency(
-                folder / f"{facts.world}_efficiency.png", facts.interactions, panels, levels
-            ),
-            "Score on held-out interactions with Set A; bands are 95 % intervals of the mean.",
-        ),
-        (
-            figures_ablation.trust(
-                folder / f"{facts.world}_weight.png", facts.updates, weight, start
-            ),
-            "Mean trust over the held-out interactions; thin lines are seeds.",
-        ),
-    ]
+    picture = figures_ablation.trust(
+        folder / f"{facts.world}_weight.png", facts.updates, weight, start
+    )
     end = stats.summarise(weight[:, -1])
     told = f"Trust starts at {start:.2f} and ends at {_number(end.mean)} ± {_number(end.se)}."
-    return [html.Section("Sample efficiency, and trust in the priors", told, pictures)]
+    caption = "Mean trust over the held-out interactions; thin lines are seeds."
+    return [html.Section("Trust in the priors", told, [(picture, caption)])]
 
 
 def table_of_areas(facts: Facts) -> list[list[str]]:
     """Heads, then a row a condition."""
     rows = [
-        ["Condition", "Area, mean ± SE", "Area, IQM (95 %)", "Set A at end", "Set B at end",
-         "First stage at end", "Contact", "s a seed", "n (failed)"]
+        ["Condition", "Area, mean ± SE", "Area, IQM (95 %)",
+         *(end.head for end in facts.words.ends), "s a seed", "n (failed)"]
     ]  # fmt: skip
     for c, of in _baselines(facts).items():
         if c in facts.baseline:
             continue
         area = of["area"]
         iqm = area.get("interquartile_mean")
-        ends = ("Set A", "Set B at first sight", "first stage's objects")
         rows.append(
             [
                 c,
                 f"{_number(area['mean'])} ± {_number(area['se'])}",
                 "–" if iqm is None else _interval(iqm, *area["iqm_ci95"]),
-                *(_number(of[f"skill at the end, {end}"]["mean"]) for end in ends),
-                _number(of["share of interactions with contact"]["mean"]),
+                *(_number(of[end.caption]["mean"]) for end in facts.words.ends),
                 _number(of["seconds of a seed"]["mean"]),
                 f"{area['n']} ({area['failed']})",
             ]

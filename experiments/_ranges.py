@@ -31,6 +31,7 @@ _NAMES = (
         # of what is met
         "interactions interactions_a interactions_b random_interactions competence_interactions "
         "evaluation_interactions held held_out judged pool films learnt labelled lights clips "
+        "watched longest regions shown "
         "frames span sizes throws shots main shown_training training calibration met household "
         "objects tasks candidates tries examples oracle oracle_tries levels episodes prototypes "
         "remembered. least patience "
@@ -55,7 +56,7 @@ _NAMES = (
     (
         SHARE,
         "share shares wrong wrongs broken missing floor replayed recency refusal_rate balloons "
-        "epsilon discount life.beta",
+        "forced epsilon discount life.beta",
     ),
     (BELOW_1, "memory_dropout dropout correlation"),
     (ANY, "skill_threshold degrees"),

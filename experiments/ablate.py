@@ -1,9 +1,10 @@
 """What is each mechanism of the agent worth? It is switched off, and twenty seeds live on without.
 
-The full agent and the ablated ones live through the same stream with the same budget; each
-condition is one compiled program over all seeds of a block, and each block a job of its own, here
-or on a cluster. Presets: laptop (20 seeds), quick (3 seeds, for CI), paper (the plan's 100,000
-interactions).
+In two worlds: babbling (drop, strike, push) and, after `make metaworld`, Meta-World's reach, push
+and pick-place, for an agent that is shown them. The full agent and the ablated ones live through
+the same stream with the same budget; each condition is one compiled program over all seeds of a
+block, and each block a job of its own, here or on a cluster. Presets: laptop (20 seeds), quick (3
+seeds, for CI), paper (the plan's 100,000 interactions).
 """
 
 import dataclasses
@@ -15,14 +16,24 @@ from typing import Any
 import numpy as np
 from ml_collections import config_dict
 
-from experiments import _ablate_babbling, _ablate_report, _jobs, _launch, _parts, _ranges
+from experiments import (
+    _ablate_babbling,
+    _ablate_metaworld,
+    _ablate_report,
+    _jobs,
+    _launch,
+    _parts,
+    _ranges,
+)
 from experiments._ablate_facts import Facts
 from nsca_jax import checkpoint
 from nsca_jax.evaluation import ablation
 from nsca_jax.reports import results
 
-WORLDS = {"babbling": _ablate_babbling}  # each names its TASKS and CONDITIONS
+# each names its TASKS and CONDITIONS; a group of config with its name is its own
+WORLDS = {"babbling": _ablate_babbling, "metaworld": _ablate_metaworld}
 STEERING = ("launcher", "at_once", "requeue", "minutes", "partition")
+SHARED = ("seed", "seeds", "block", "conditions", "tasks", *STEERING)  # by all worlds
 WIDENING = ("seeds", "block", "conditions", *STEERING)  # what no job's outcome depends on
 
 
@@ -36,9 +47,26 @@ def check(config) -> None:
             raise _launch.BadInput(
                 f"config.conditions must hold {needed!r}, which the others are compared with"
             )
-    for world in worlds_of(config).values():
-        _ranges.some_of(config, "conditions", world.CONDITIONS)
-        world.check(config)
+    known = dict.fromkeys(c for world in WORLDS.values() for c in world.CONDITIONS)
+    _ranges.some_of(config, "conditions", known)
+    for name, world in worlds_of(config).items():
+        world.check(own(config, name))
+
+
+def own(config, name: str) -> Any:
+    """The config as one world has it: its own tasks, the conditions that it knows, its fields.
+
+    A condition that has no meaning in a world is none of it, as its report says; what another world
+    is told is no part of it either, and so a finished job stays finished.
+    """
+    world, plain = WORLDS[name], config.to_dict()
+    others = [other for other in WORLDS if other != name]
+    kept = {k: v for k, v in plain.items() if k not in others}
+    if name in plain:
+        kept = {k: plain[k] for k in (*SHARED, name)}
+    kept["tasks"] = tuple(task for task in config.tasks if task in world.TASKS)
+    kept["conditions"] = tuple(c for c in config.conditions if c in world.CONDITIONS)
+    return config_dict.ConfigDict(kept)
 
 
 def worlds_of(config) -> dict[str, Any]:
@@ -111,7 +139,7 @@ def merge(jobs: list[Block], condition: str, blank: dict[str, np.ndarray]) -> di
 
 def live(config, run, name: str) -> Facts:
     """Every job of one world, run and merged."""
-    world = WORLDS[name]
+    world, config = WORLDS[name], own(config, name)
     parts = world.prepare(config)
     has = world.given(config, _parts.every(run, parts))
     jobs = blocks(config, name, run.workdir.resolve())
@@ -121,10 +149,10 @@ def live(config, run, name: str) -> Facts:
     failed = _jobs.finish(run, jobs, launcher, run.workdir / "submitit")
     blank = {**world.blank(config), "seconds": np.full((), np.nan)}
     records = {c: merge(jobs, c, blank) for c in config.conditions}
-    tasks = [task for task in config.tasks if task in world.TASKS]
+    tasks = list(config.tasks)
     return Facts(
         name, tasks, world.interactions(config), world.updates(config), records,
-        world.baseline(has, len(tasks)), failed,
+        world.baseline(has, len(tasks)), failed, world.words(config), world.stages(config),
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ SPEED = ROOT / "benchmarks" / "results" / "loop_cpu.json"
 SCALE = ROOT / "benchmarks" / "results" / "scale_cpu.json"
 IN_README = ("evidence", "paper")
 IN_TRAINING = ("vision", "audio", "fusion", "temporal", "memory", "words")
-IN_RESULTS = ("transfer", "physion", "metaworld", "procgen", "ablate")
+IN_RESULTS = ("transfer", "physion", "metaworld", "procgen", "ablate", "ablate_metaworld")
 PERFORMANCE = {
     "floor": tables.floor_table,
     "predictions": tables.predictions_table,

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments import _ablate_facts, _ablate_report, _config, ablate
+from experiments import (
+    _ablate_babbling,
+    _ablate_facts,
+    _ablate_metaworld,
+    _ablate_report,
+    _config,
+    ablate,
+)
 from experiments._ablate_facts import FULL, SHAM
 from nsca_jax import checkpoint
 from nsca_jax.evaluation import ablation, comparisons
@@ -44,7 +51,26 @@ def facts(lost: dict[str, float], seed: int = 0, broken: tuple[str, int] | None 
     at = np.arange(1, POINTS + 1) * 100
     known = {"knows the task alone": np.full(len(TASKS), 0.3)}
     failed = {f"{broken[0]} 0-11": "no milk"} if broken else {}
-    return _ablate_facts.Facts("babbling", TASKS, at, at * 2, records, known, failed)
+    words = _ablate_babbling.words(config())
+    return _ablate_facts.Facts(
+        "babbling", TASKS, at, at * 2, records, known, failed, words, stages=2
+    )
+
+
+def of_metaworld() -> _ablate_facts.Facts:
+    """Made-up curves of the other world: all conditions alike."""
+    random = np.random.default_rng(1)
+    tasks: list[str] = list(_ablate_metaworld.TASKS)
+
+    def record():
+        share = random.random((SEEDS, POINTS, len(tasks)))
+        told = {"skill": share, "way": share, "first": share[..., 0], "asked": share[..., 1]}
+        return told | {"loss": np.ones((SEEDS, POINTS)), "seconds": np.full(SEEDS, 4.0)}
+
+    records = {c: record() for c in (FULL, "without_priors", SHAM)}
+    at, words = np.arange(1, POINTS + 1) * 100, _ablate_metaworld.words(config())
+    expert = {"the expert": np.ones(len(tasks))}
+    return _ablate_facts.Facts("metaworld", tasks, at, at, records, expert, {}, words, stages=3)
 
 
 def criteria(of) -> dict[str, dict]:
@@ -125,12 +151,16 @@ def test_the_page_holds_figures_tables_and_what_failed(tmp_path):
     out = _ablate_report.claims([of])
     result = results.build("ablate", config_hash="0" * 16, wall_s=1.0, seeds=seeds, **out)
     run = SimpleNamespace(workdir=tmp_path)
-    _ablate_report.write({"stages": 2, "recorded": 4}, run, seeds, [of], result)
+    _ablate_report.write({}, run, seeds, [of, of_metaworld()], result)
     page = (tmp_path / "report.html").read_text()
-    assert page.count("data:image/png") == 4
+    assert page.count("data:image/png") == 4 + 3
+    assert "Demonstrations are asked for" in page
+    assert page.count("Trust in the priors") == 1, "there is none in the other world"
     assert "without_ewc 0-11 failed: no milk" in page
     assert "P(improvement)" in page
-    stored = json.loads((tmp_path / "seeds.json").read_text())["babbling"]
+    both = json.loads((tmp_path / "seeds.json").read_text())
+    assert len(both["metaworld"][FULL]["3"]["way"]) == POINTS
+    stored = both["babbling"]
     assert stored["without_ewc"]["0"] is None
     assert stored[FULL]["1"]["area"] == pytest.approx(of.area(FULL)[1])
     assert len(stored[FULL]["1"]["skill"]) == POINTS
@@ -160,6 +190,11 @@ def test_presets_pass_their_own_check(preset):
         ({"conditions": "without_priors,sham"}, "must hold 'with_priors'"),
         ({"conditions": "with_priors,with_priors,sham"}, "each once"),
         ({"tasks": "drop,juggle"}, "'juggle' is not one of drop"),
+        ({"metaworld__watched": "33"}, "watched=33: it must be a multiple of 10, at least 32"),
+        ({"metaworld__watched": "40"}, "a stage of 1 x 40 steps needs 128 or more"),
+        ({"metaworld__longest": "20"}, "longest=20: it must be 30 or more"),
+        ({"metaworld__shown": "20"}, "judged x chunks is 82, and a task has 50 goals"),
+        ({"metaworld__forced": "1.5"}, "forced=1.5: it must be from 0 to 1"),
         ({"stages": "3"}, "be a divisor of the 20 objects"),
         ({"interactions": "500"}, "must be a multiple of"),
         ({"stages": "10", "interactions": "640", "chunk": "4"}, "a stage has 64 interactions"),
@@ -173,20 +208,46 @@ def test_bad_input_is_refused_in_a_sentence(fields, words):
         ablate.check(config(**fields))
 
 
-def block(**fields):
-    given = {"world": "babbling", "config": config().to_dict(), "folder": ablate.Path("w")}
+def test_without_meta_world_it_is_said_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(_ablate_metaworld.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(_config.BadInput, match="not installed: `make metaworld` installs it"):
+        ablate.check(config())
+    ablate.check(config(tasks="drop,strike,push"))
+
+
+def test_each_world_has_its_own_part_of_the_config():
+    of = config(conditions="with_priors,without_slots,without_memory,sham")
+    babbling, metaworld = (ablate.own(of, name) for name in ("babbling", "metaworld"))
+    assert tuple(babbling.tasks) == ("drop", "strike", "push")
+    assert tuple(metaworld.tasks) == ("reach-v3", "push-v3", "pick-place-v3")
+    assert "without_slots" in babbling.conditions
+    assert tuple(metaworld.conditions) == ("with_priors", "without_memory", "sham")
+    assert ("metaworld" in babbling, "learner" in babbling) == (False, True)
+    assert ("metaworld" in metaworld, "learner" in metaworld) == (True, False)
+
+
+def block(world: str = "babbling", config_of=None, **fields):
+    own = ablate.own(config_of or config(), world).to_dict()
+    given = {"world": world, "config": own, "folder": ablate.Path("w")}
     return ablate.Block(**(given | {"condition": FULL, "numbers": (0, 1)} | fields))
 
 
 def test_a_block_is_named_by_what_its_outcome_depends_on():
     here = block().path
-    assert block(config=config(seeds="20", block="5", launcher="slurm").to_dict()).path == here
+    assert block(config_of=config(seeds="20", block="5", launcher="slurm")).path == here
+    assert block(config_of=config(metaworld__updates="9")).path == here
     for other in (
         block(condition=SHAM),
         block(numbers=(2, 3)),
-        block(config=config(learner__width="32").to_dict()),
+        block(config_of=config(learner__width="32")),
     ):
         assert other.path != here
+
+
+def test_a_block_of_meta_world_knows_nothing_of_babbling():
+    here = block("metaworld").path
+    assert block("metaworld", config(learner__width="32")).path == here
+    assert block("metaworld", config(metaworld__updates="9")).path != here
 
 
 def test_blocks_cover_every_seed_once_per_condition(tmp_path):
@@ -198,7 +259,7 @@ def test_blocks_cover_every_seed_once_per_condition(tmp_path):
 
 
 def test_a_missing_block_is_nan_in_its_place(tmp_path):
-    of = config(seeds="4", block="2")
+    of = ablate.own(config(seeds="4", block="2"), "babbling")
     jobs = ablate.blocks(of, "babbling", tmp_path)
     blank = ablate.WORLDS["babbling"].blank(of)
     done = next(job for job in jobs if job.condition == FULL and job.numbers == (2, 3))

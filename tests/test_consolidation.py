@@ -224,7 +224,7 @@ def test_semantic_parameters_are_ten_times_as_stiff_by_their_path(newborn):
         jax.tree_util.keystr(path): float(leaf.ravel()[0])
         for path, leaf in jax.tree_util.tree_leaves_with_path(scaled)
     }
-    assert {v for k, v in told.items() if "['thing']" in k} == {10.0}
+    assert {v for k, v in told.items() if "['look']" in k} == {10.0}
     assert {v for k, v in told.items() if "['memory']" in k} == {10.0}
     assert {v for k, v in told.items() if "Trunk" in k or "drive" in k} == {1.0}
 

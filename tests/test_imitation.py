@@ -71,6 +71,19 @@ def test_relations_do_not_change_when_the_scene_moves():
     np.testing.assert_allclose(told, np.tile(reach.ABSOLUTE / reach.UNIT_M * by, (3, 1)), atol=1e-4)
 
 
+def test_a_goal_that_is_shown_is_told_by_how_far_it_is_alone():
+    rng = np.random.default_rng(1)
+    goal = np.array([[0.1, 0.8, 0.2]], np.float32)
+    seen, first = (np.concatenate([_readings(rng), goal], -1) for _ in range(2))
+    here = np.asarray(reach.relations(seen, first))
+    hidden = np.asarray(reach.relations(seen[:, :36], first[:, :36]))
+    assert here.shape[-1] - hidden.shape[-1] == 2 * 3 * (1 + len(reach.FINE_M))
+    by = np.array([0.05, -0.03, 0.02])
+    moved = [np.concatenate([_shift(x, by)[:, :36], goal + by], -1) for x in (seen, first)]
+    changed = ~np.isclose(here, np.asarray(reach.relations(*moved)), atol=1e-4)[0]
+    assert changed.sum() == 9, "places in the room, as without a goal"
+
+
 def test_relations_tell_near_from_nearer_more_than_far_from_farther():
     seen = np.zeros((4, 36), np.float32)
     seen[:, 0] = [0.005, 0.015, 0.295, 0.305]

@@ -1,8 +1,9 @@
 """Meta-World ML10 (Yu et al. 2019; v3, metaworld 3.1.1): goals, experts and stepped environments.
 
 Ten training and five test tasks, 50 goals each, as `metaworld.ML10(seed)` draws them. The goal is
-hidden from every agent: an observation here has no goal. The benchmark is C physics behind
-Python; `Stage` steps many environments in worker processes, and whoever acts answers all at once.
+hidden from every agent, and an observation has none, unless a world is asked to show it. The
+benchmark is C physics behind Python; `Stage` steps many environments in worker processes, and
+whoever acts answers all at once.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -30,6 +31,7 @@ TEST = tuple(ML10_V3["test"])
 HORIZON = 500  # steps of an episode
 GOALS = 50  # of a task
 OBSERVED = 36  # two frames of 18: hand [3] m, opening, two things' position [3] m and quaternion
+SHOWN = 39  # the same with the goal's place [3] m
 FRAME = 18
 ACTION = 4  # three displacements of the hand, in centimetres, and the grip; each in [-1, 1]
 WELD = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 5.0)
@@ -38,7 +40,7 @@ WELD = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 5.0)
 class Episode(NamedTuple):
     """A successful demonstration of T steps, from the start to the step that succeeded."""
 
-    seen: np.ndarray  # [T + 1, OBSERVED] observations, the last after the last action
+    seen: np.ndarray  # [T + 1, OBSERVED or SHOWN] observations, the last after the last action
     done: np.ndarray  # [T, ACTION] what was done
     meant: np.ndarray  # [T, ACTION] what the expert would have done
 
@@ -78,6 +80,17 @@ def goals_of(names: Sequence[str], seed: int) -> dict[str, list[Any]]:
     return _by_name(found)
 
 
+def drawn(goal: Any) -> np.ndarray:
+    """[D] the places that were drawn for a goal: where things begin, and the goal itself."""
+    return np.asarray(pickle.loads(goal.data)["rand_vec"])
+
+
+def goal_at(name: str, places: np.ndarray) -> Any:
+    """The goal of a task with the places `drawn` told."""
+    given = {"rand_vec": places, "env_cls": ALL_V3_ENVIRONMENTS[name], "partially_observable": True}
+    return Task(name, pickle.dumps(given))
+
+
 @contextmanager
 def _hasty_hand() -> Iterator[None]:
     usual = SawyerXYZEnv._reset_hand
@@ -104,44 +117,48 @@ class World:
 
     `rewards`: reckon the reward's grasp too, which takes half of a step's time. Nobody here asks
     for rewards, and in ML10 the success flag does not depend on the grasp; elsewhere it may.
+    `observed`: OBSERVED, or SHOWN for an agent that is to see the goal.
     """
 
-    def __init__(self, name: str, rewards: bool = False):
+    def __init__(self, name: str, rewards: bool = False, observed: int = OBSERVED):
         self.env = ALL_V3_ENVIRONMENTS[name]()
         if not rewards and name in TRAIN + TEST:
             self.env.touching_object = lambda _: False
             self.env._gripper_caging_reward = lambda *_, **__: 0.0
         self.expert = ENV_POLICY_MAP[name]()
+        self.observed = observed
         self.full = np.zeros(0)  # the last observation, goal included: experts need it
 
     def reset(self, goal: Any) -> np.ndarray:
-        """[OBSERVED] the start of an episode towards `goal`."""
+        """[observed] the start of an episode towards `goal`."""
         given = pickle.loads(goal.data) | {"partially_observable": False}
         self.env.set_task(Task(goal.env_name, pickle.dumps(given)))
         self.full = self.env.reset()[0]
         return self.seen()
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, bool]:
-        """(observation [OBSERVED], the official success flag) after one step."""
+        """(observation [observed], the official success flag) after one step."""
         self.full, _, _, _, info = self.env.step(np.clip(action, -1.0, 1.0).astype(np.float32))
         return self.seen(), bool(info["success"])
 
     def seen(self) -> np.ndarray:
-        """[OBSERVED] what an agent sees: no goal."""
-        return self.full[:OBSERVED].astype(np.float32)
+        """[observed] what an agent sees."""
+        return self.full[: self.observed].astype(np.float32)
 
     def advice(self) -> np.ndarray:
         """[ACTION] what the scripted expert, who sees the goal, does now."""
         return np.clip(self.expert.get_action(self.full.copy()), -1.0, 1.0)
 
 
-def demonstrate(world: World, goal: Any, noise: float, rng: np.random.Generator) -> Episode | None:
+def demonstrate(
+    world: World, goal: Any, noise: float, rng: np.random.Generator, horizon: int = HORIZON
+) -> Episode | None:
     """The expert's way to `goal`, Gaussian noise added to what it does; None where it fails.
 
     `meant` holds the expert's actions without noise (DART, Laskey et al. 2017).
     """
     seen, done, meant = [world.reset(goal)], [], []
-    for _ in range(HORIZON):
+    for _ in range(horizon):
         meant.append(world.advice())
         done.append(np.clip(meant[-1] + noise * rng.standard_normal(ACTION), -1.0, 1.0))
         now, success = world.step(done[-1])
@@ -157,7 +174,7 @@ class Stage:
     Use as a context: workers end with it. They see no accelerator and learn nothing.
     """
 
-    def __init__(self, names: Sequence[str], processes: int):
+    def __init__(self, names: Sequence[str], processes: int, observed: int = OBSERVED):
         self.names = tuple(names)
         self._of = np.arange(len(names)) % processes  # worker of each environment
         context = multiprocessing.get_context("spawn")
@@ -166,7 +183,7 @@ class Stage:
         for number in range(processes):
             ours, theirs = context.Pipe()
             mine = [name for name, of in zip(names, self._of, strict=True) if of == number]
-            worker = context.Process(target=_work, args=(theirs, mine), daemon=True)
+            worker = context.Process(target=_work, args=(theirs, mine, observed), daemon=True)
             worker.start()
             theirs.close()
             self._pipes.append(ours)
@@ -193,11 +210,11 @@ class Stage:
         return out
 
 
-def _work(pipe: Connection, names: Sequence[str]) -> None:
+def _work(pipe: Connection, names: Sequence[str], observed: int) -> None:
     """A worker: obeys until the pipe is closed; signals are its parent's business."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    worlds = [World(name) for name in names]
+    worlds = [World(name, observed=observed) for name in names]
     orders = {
         "reset": World.reset,
         "step": World.step,
@@ -216,19 +233,23 @@ Act = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def judge(
-    stage: Stage, goals: Sequence[Sequence[Any]], act: Act, horizon: int = HORIZON
+    stage: Stage,
+    goals: Sequence[Sequence[Any]],
+    act: Act,
+    horizon: int = HORIZON,
+    observed: int = OBSERVED,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Success [E, G] (1 or 0) and steps [E, G] of each environment's `goals`, one after another.
 
     G is the length of the longest list; behind the end of a shorter one stands NaN.
-    `act(seen [E, OBSERVED], time [E])` gives actions [E, ACTION] for all environments at once;
+    `act(seen [E, observed], time [E])` gives actions [E, ACTION] for all environments at once;
     `time` is the step of each one's episode: 0 tells that a new one has begun. An episode ends at
     success, which counts however long it lasts, or after `horizon` steps. An environment that is
     through with its goals still shows its last observation, and its action is dropped.
     """
     count, many = len(goals), np.array([len(of) for of in goals])
     success, steps = np.full((2, count, many.max()), np.nan)
-    seen = np.zeros((count, OBSERVED), np.float32)
+    seen = np.zeros((count, observed), np.float32)
     time, at = np.zeros(count, int), np.zeros(count, int)
     over = np.flatnonzero(many > 0).tolist()
     while True:

@@ -21,11 +21,13 @@ def efficiency(
     path: str | Path,
     interactions: np.ndarray,
     panels: Mapping[str, Mapping[str, np.ndarray]],
-    known: Mapping[str, float],
+    levels: Mapping[str, float],
+    level: str,
+    unit: str,
 ) -> Path:
     """Score against interactions [P]: `panels[task][agent]` is [S, P].
 
-    `known[task]` is the score of whoever knows the task alone.
+    `levels[task]` is the score of the baseline named `level`; `unit` is what is counted.
     """
     with matplotlib.rc_context(STYLE):
         rows = -(-len(panels) // 2)
@@ -34,8 +36,7 @@ def efficiency(
         for ax, (task, agents) in zip(axes, panels.items(), strict=False):
             for colour, (agent, curves) in zip((BLUE, ORANGE), agents.items(), strict=True):
                 _band(ax, interactions, curves, agent, colour)
-            label = "knows the task alone"
-            ax.axhline(known[task], color=GREY, linestyle=":", linewidth=1.2, label=label)
+            ax.axhline(levels[task], color=GREY, linestyle=":", linewidth=1.2, label=level)
             ax.set_title(task)
             ax.set_xscale("log")
             ax.set_xticks(interactions[_powers(len(interactions))])
@@ -43,7 +44,7 @@ def efficiency(
             ax.minorticks_off()
         for ax in axes[len(panels) :]:
             ax.remove()
-        figure.supxlabel("interactions, N", fontsize=9)
+        figure.supxlabel(f"{unit}, N", fontsize=9)
         figure.supylabel("score", fontsize=9)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
         return save(figure, path)
@@ -74,6 +75,7 @@ def curves(
     scores: Mapping[str, np.ndarray],
     full: np.ndarray,
     stages: int,
+    unit: str,
 ) -> Path:
     """A panel a condition: its score [S, P] against the full agent's; lines part the stages."""
     with matplotlib.rc_context(STYLE):
@@ -89,7 +91,7 @@ def curves(
             ax.set_title(condition + (f" ({failed} failed)" if failed else ""), fontsize=8.5)
         for ax in axes[len(scores) :]:
             ax.remove()
-        figure.supxlabel("interactions", fontsize=9)
+        figure.supxlabel(unit, fontsize=9)
         figure.supylabel("score", fontsize=9)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
         return save(figure, path)

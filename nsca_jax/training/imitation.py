@@ -106,7 +106,7 @@ def pretrain(settings: Settings, tasks: int, key: jax.Array, eye: Eye, rows: Row
         heads = jnp.reshape(net.apply(params, x[at]), (-1, tasks, ACTIONS))
         said = heads[jnp.arange(len(at)), rows.of[at]]
         acting = mismatch(said, rows.meant[at], settings.saturating)
-        return _with_foresight(settings, net, params, acting, x[at], rows.done[at], aim[at])
+        return with_foresight(settings, net, params, acting, x[at], rows.done[at], aim[at])
 
     init, draw = jax.random.split(key)
     params = net.init(init, x[:1], rows.done[:1], method="both")
@@ -125,7 +125,7 @@ def adapt(settings: Settings, key: jax.Array, start: Any, eye: Eye, rows: Rows, 
 
     def loss(params, at):
         acting = mismatch(net.apply(params, x[at]), rows.meant[at], settings.saturating)
-        return _with_foresight(settings, net, params, acting, x[at], rows.done[at], aim[at])
+        return with_foresight(settings, net, params, acting, x[at], rows.done[at], aim[at])
 
     def member(key):
         init, draw = jax.random.split(key)
@@ -144,7 +144,7 @@ def answers(settings: Settings, params: Any, eye: Eye, seen: jax.Array, first: j
     return jnp.clip(said, -1.0, 1.0)
 
 
-def _with_foresight(settings: Settings, net: Imitator, params, acting, x, done, aim):
+def with_foresight(settings: Settings, net: Imitator, params, acting, x, done, aim):
     """(loss [], errors of acting and foreseeing [2]); unweighted, foresight is not reckoned."""
     if not settings.foresight:
         return acting, jnp.stack([acting, 0.0])
