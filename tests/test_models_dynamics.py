@@ -1,6 +1,7 @@
 """The dynamics ensemble, its normalisation, its loss, and the patch encoder."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -311,8 +312,8 @@ def test_what_is_twice_as_large_is_expected_eight_times_as_heavy():
     memory = jnp.zeros((2, dynamics.MEMORY))
     for innate, times in ((True, 8.0), (False, 1.0)):
         head = dynamics.TouchHead(innate)
-        params = head.init(jax.random.key(0), usual, thing, memory)
-        params["params"]["load"] |= {"look": trait(0.0, "weight")["look"]}
+        params: Any = head.init(jax.random.key(0), usual, thing, memory)
+        params["params"]["load"]["look"] = trait(0.0, "weight")["look"]
         small, large = np.asarray(head.apply(params, usual, thing, memory))
         np.testing.assert_allclose(large, times * small, rtol=0.2)
 

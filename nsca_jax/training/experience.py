@@ -1,7 +1,7 @@
 """From a choice to an experience: spawn, roll out, sense, measure. W flat worlds at once."""
 
 # flax dataclasses have `replace`, and jnp functions one array to return, though not to pyright.
-# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false, reportCallIssue=false
 
 import dataclasses
 
