@@ -1,7 +1,8 @@
 """From a choice to an experience: spawn, roll out, sense, measure. W flat worlds at once."""
 
 # flax dataclasses have `replace`, and jnp functions one array to return, though not to pyright.
-# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false, reportCallIssue=false
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# pyright: reportCallIssue=false
 
 import dataclasses
 
