@@ -66,7 +66,7 @@ def test_views_are_louder_or_softer_by_one_gain_each(sound):
 
 def test_learning_descends(sound):
     settings = training.Settings(width=8, steps=60, batch=8)
-    params, losses, fault = jax.jit(lambda k, x: training.learn(settings, k, x))(
+    params, losses, _ = jax.jit(lambda k, x: training.learn(settings, k, x))(
         jax.random.key(0), sound
     )
     assert np.isfinite(losses).all()
