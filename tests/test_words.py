@@ -189,9 +189,11 @@ def _seen(config, share_right: dict[str, float]):
             "said": np.broadcast_to(2 * np.arange(4), (3, 50, 4)),
             "utterances": np.full(3, 100),
             "loss": np.ones((3, 5)),
+            "faults": np.full(3, "", "<U40"),
         }
     things = python_types.SimpleNamespace(names_b=tuple(f"thing {i}" for i in range(30)))
-    return _words_report.Seen(things, lexicon, None, {}, {}, records)
+    bank = {"faults": np.full(3, "")}
+    return _words_report.Seen(things, lexicon, None, bank, {}, records)
 
 
 def _passed(**share_right):
@@ -212,7 +214,7 @@ def test_claims_pass_where_they_should_and_only_there():
 def test_a_failed_seed_is_counted_and_never_averaged():
     config = _config.load("configs/words.py:quick")
     seen = _seen(config, {"dealt": 0.0, "nothing": 0.0})
-    seen.records["table"]["loss"][1] = np.nan
+    seen.records["table"]["faults"][1] = "the loss was not finite"
     claims = _words_report.claims(config, seen)
     assert claims["n_failed_seeds"] == 1
     assert claims["criteria"][0]["per_seed"][1] is None
