@@ -118,13 +118,17 @@ def c_state(model: mujoco.MjModel, worlds: env.World, row) -> mujoco.MjData:
     return data
 
 
-def c_rollout(truth: ObjectProperties, worlds: env.World, row, steps: int = STEPS) -> dict:
-    """Step one world in C under the same commands.
+def c_rollout(
+    truth: ObjectProperties, worlds: env.World, row, steps: int = STEPS, elliptic: bool = False
+) -> dict:
+    """Step one world in C under the same commands, with the exact cone if so asked.
 
     Returns qpos [steps, 12] and qvel [steps, 11] after every step, and what acted during it:
     normal_N [steps, 3] (table, left, right) and touch_N [steps, 2, 3] on the fingers.
     """
     model = c_model(truth, int(worlds.object_id[row]))
+    if elliptic:
+        model.opt.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     data = mujoco.MjData(model)
     data.qpos[:], data.qvel[:] = worlds.qpos[row], worlds.qvel[row]
     plan = jax.tree.map(lambda leaf: leaf[row], worlds.plan)

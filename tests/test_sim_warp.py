@@ -29,6 +29,7 @@ from tests.test_babbling import SMALL
 DAMPING = np.array([0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
 FRICTION = np.array([0.15, 0.3, 0.5, 0.7, 0.9])
 RADIUS_M, SPEED_M_S = 0.03, 0.9
+COURSE = np.radians([0, 90, 30, 45, 200])  # of the boxes that slide
 SPHERES, BOXES, HOUSEHOLD = np.arange(10), np.arange(10, 15), np.arange(15, 30)
 BOUNCES, SLIDES, ACTS = slice(0, 10), slice(10, 15), slice(15, 63)
 SKILL = np.arange(48) % 4
@@ -40,11 +41,13 @@ def runs():
     pytest.importorskip("warp", reason="make warp installs it")
     truth = _things()
     fine = jax.jit(lambda scene, now: env.rollout(scene, now, STEPS))
+    velocity = np.zeros((5, 6))
+    velocity[:, :2] = SPEED_M_S * np.stack([np.cos(COURSE), np.sin(COURSE)], 1)
     out = {}
     for backend in scene_lib.BACKENDS:
         scene = scene_lib.build(truth, backend)
         falls = loose(scene, SPHERES, (0.0, 0.0, RADIUS_M + 0.3), np.zeros(6))
-        slides = loose(scene, BOXES, (0.0, 0.0, 0.015), (SPEED_M_S, 0, 0, 0, 0, 0))
+        slides = loose(scene, BOXES, (0.0, 0.0, 0.015), velocity)
         rng = np.random.default_rng(0)
         acts = spawn(scene, rng.choice(HOUSEHOLD, 48), SKILL, rng.uniform(-1, 1, (48, 4)))
         worlds = jax.tree.map(lambda *x: np.concatenate(x), falls, slides, acts)
@@ -89,8 +92,9 @@ def test_bounces_agree(runs):
 @pytest.mark.slow
 @pytest.mark.guard
 def test_slides_agree_and_stop_where_coulomb_says(runs):
-    warp, plain = (runs[b].qpos[-1, SLIDES, 0] for b in ("warp", "jax"))
-    np.testing.assert_allclose(warp, plain, rtol=1e-3)
+    """Along the table's axes and across them."""
+    warp, plain = (np.linalg.norm(runs[b].qpos[-1, SLIDES, :2], axis=1) for b in ("warp", "jax"))
+    np.testing.assert_allclose(warp, plain, rtol=1e-2)
     np.testing.assert_allclose(warp, SPEED_M_S**2 / (2 * 9.81 * FRICTION), rtol=0.05)
 
 
@@ -150,7 +154,7 @@ def test_contacts_without_room_are_never_lost_in_silence(monkeypatch, room, froz
     the rows of the solver are each world's own.
     """
     pytest.importorskip("warp", reason="make warp installs it")
-    monkeypatch.setattr(mjx_warp, room, {"CONTACTS": 1, "ROWS": 4}[room])
+    monkeypatch.setattr(mjx_warp, room, {"CONTACTS": 1, "ROWS": 3}[room])
     monkeypatch.setattr(scene_lib, "SUBSTEPS", 2)
     scene = scene_lib.build(_things(), "warp")
     start = np.array([[0, 0, 0.0149], [0, 0, 0.0149], [0, 0, 0.5]])

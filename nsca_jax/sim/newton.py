@@ -1,6 +1,6 @@
 """The contact solver: MuJoCo's Newton method for one-sided rows, worlds along the last axis.
 
-`step` is `mjx.step` with this solver in the place of `mjx.solve`.
+`step` is `mjx.step` with this solver in the place of `mjx.solve`, and friction.py's tangents.
 
 MJX solves world by world: `vmap` puts the worlds first, and on a CPU each of its small matrix
 products is a call of its own, three quarters of a step's time. Here every number is an array [W]
@@ -23,12 +23,15 @@ import jax
 import jax.numpy as jnp
 from mujoco import mjx
 
+from nsca_jax.sim import friction
+
 STAGES = (  # of MJX's forward dynamics, without what the scene has not and what is solved here
     mjx.kinematics,
     mjx.com_pos,
     mjx.crb,
     mjx.collision,
     mjx.make_constraint,
+    friction.along_slip,
     mjx.transmission,
     mjx.fwd_velocity,
     mjx.fwd_actuation,

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from flax import struct
 from mujoco import mjx
 
-from nsca_jax.sim import mjx_warp, newton
+from nsca_jax.sim import friction, mjx_warp, newton
 from nsca_jax.sim import scene as scene_lib
 
 
@@ -46,8 +46,8 @@ def _by_newton(scene: scene_lib.Scene, fields: dict, state: dict) -> Moved:
         data = newton.step(model, mjx.make_data(scene.model).replace(**state))
         found = data._impl.contact
         rows = data._impl.efc_force.reshape(-1, 4)
-        frame = found.frame.reshape(-1, 3, 3)
-        forces = contact_forces(found.geom, found.dist, frame, found.friction, rows)
+        local = friction.forces(rows, found.friction)
+        forces = contact_forces(found.geom, found.dist, found.frame.reshape(-1, 3, 3), local)
         return Moved(data.qpos, data.qvel, data.qacc_warmstart, *forces, jnp.ones((), bool))
 
     return jax.vmap(one)(fields, state)
@@ -69,21 +69,17 @@ def contact_forces(
     geom,
     dist,
     frame,
-    friction,
-    rows,
+    local,
     total: Callable = lambda x: jnp.sum(x, 0),
     least: Callable = jnp.min,
 ):
     """Normal forces [3] N (table, left, right), force on each finger [2, 3] N, depth [] m.
 
-    Of n contacts: geoms [n, 2], distance [n] m, frame [n, 3, 3], friction [n, 5], rows [n, 4]. A
-    pyramidal contact of dimension 3 has four rows, f0..f3: the normal force is their sum, the
-    tangential forces are mu (f0 - f1) and mu (f2 - f3) (MuJoCo, "Computation: friction cones").
-    `total` and `least` go over contacts; where these are of W worlds, W leads in what comes back.
+    Of n contacts: geoms [n, 2], distance [n] m, frame [n, 3, 3], and the force along its rows, the
+    normal first [n, 3] N. `total` and `least` go over contacts; where these are of W worlds, W
+    leads in what comes back.
     """
-    normal = rows.sum(1)
-    tangent = friction[:, :2] * (rows[:, 0::2] - rows[:, 1::2])
-    local = jnp.concatenate([normal[:, None], tangent], 1)
+    normal = local[:, 0]
     force = jnp.sum(local[:, :, None] * frame, 1)  # on geom2, by geom1
 
     def part(at):
