@@ -23,19 +23,26 @@ def steps():
     start = workload.spawn(body, keys, choice)
     worlds, _ = jax.jit(env.rollout, static_argnums=2)(body.scene, start, 4)
 
-    def both(world):
-        fields = jax.tree.map(lambda leaf: leaf[world.object_id], body.scene.objects)
-        model = body.scene.model.tree_replace(fields)
-        data = mjx.make_data(body.scene.model).replace(
-            qpos=world.qpos, qvel=world.qvel, qacc_warmstart=world.warmstart
-        )
-        exact = model.tree_replace({"opt.iterations": 50, "opt.ls_iterations": 50})
-        theirs = data
-        for stage in (*newton.STAGES, mjx.factor_m, mjx.fwd_acceleration, mjx.solve, mjx.euler):
-            theirs = stage(exact, theirs)
-        return newton.step(model, data), theirs
+    def both(worlds):
+        model = body.scene.model
+        fields = jax.tree.map(lambda leaf: leaf[worlds.object_id], body.scene.objects)
+        blank = mjx.make_data(model)
+        data = jax.vmap(
+            lambda world: blank.replace(
+                qpos=world.qpos, qvel=world.qvel, qacc_warmstart=world.warmstart
+            )
+        )(worlds)
 
-    return jax.jit(jax.vmap(both))(worlds)
+        def exact(fields, data):
+            more = {"opt.iterations": 50, "opt.ls_iterations": 50}
+            own = model.tree_replace(fields | more)
+            for stage in (*newton.STAGES, mjx.factor_m, mjx.fwd_acceleration, mjx.solve, mjx.euler):
+                data = stage(own, data)
+            return data
+
+        return newton.step(model, fields, data), jax.vmap(exact)(fields, data)
+
+    return jax.jit(both)(worlds)
 
 
 def test_accelerations_and_forces_are_mjx_s(steps):

@@ -1,7 +1,8 @@
 """The Warp back end agrees with the default one in what an agent could learn from either.
 
 It runs on a CPU here, through the same call inside a compiled program as on a GPU. One batch of
-worlds serves the comparisons: ten bounces, five slides, and each skill twelve times.
+worlds serves the comparisons: ten bounces, five slides, and each skill twelve times. Friction's
+tangents do not turn in Warp, nor in what it is compared with; what that costs is a test of its own.
 """
 
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
@@ -20,7 +21,7 @@ import pytest
 from configs import babble as configs
 from experiments import babble
 from nsca_jax import objects
-from nsca_jax.sim import env, mjx_warp
+from nsca_jax.sim import env, friction, mjx_warp, newton
 from nsca_jax.sim import scene as scene_lib
 from nsca_jax.training import babbling, experience
 from tests.lab import STEPS, loose, properties, spawn
@@ -29,10 +30,11 @@ from tests.test_babbling import SMALL
 DAMPING = np.array([0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
 FRICTION = np.array([0.15, 0.3, 0.5, 0.7, 0.9])
 RADIUS_M, SPEED_M_S = 0.03, 0.9
-COURSE = np.radians([0, 90, 30, 45, 200])  # of the boxes that slide
 SPHERES, BOXES, HOUSEHOLD = np.arange(10), np.arange(10, 15), np.arange(15, 30)
 BOUNCES, SLIDES, ACTS = slice(0, 10), slice(10, 15), slice(15, 63)
 SKILL = np.arange(48) % 4
+FIXED = tuple(stage for stage in newton.STAGES if stage is not friction.along_slip)
+COURSE = np.radians([0, 90, 45, 180, 225])  # of the boxes that slide
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,7 @@ def runs():
         worlds = jax.tree.map(lambda *x: np.concatenate(x), falls, slides, acts)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(scene_lib, "SUBSTEPS", 1)  # a reading every physics step
+            patch.setattr(newton, "STAGES", FIXED)
             after, out[backend] = jax.device_get(fine(scene, worlds))
         assert after.finite.all()
         assert (after.step == STEPS).all()
@@ -91,11 +94,14 @@ def test_bounces_agree(runs):
 
 @pytest.mark.slow
 @pytest.mark.guard
-def test_slides_agree_and_stop_where_coulomb_says(runs):
-    """Along the table's axes and across them."""
+def test_slides_agree_and_stop_where_coulomb_says_along_the_axes(runs):
+    """At 45 degrees a pyramid whose tangents do not turn holds mu / sqrt(2)."""
     warp, plain = (np.linalg.norm(runs[b].qpos[-1, SLIDES, :2], axis=1) for b in ("warp", "jax"))
-    np.testing.assert_allclose(warp, plain, rtol=1e-2)
-    np.testing.assert_allclose(warp, SPEED_M_S**2 / (2 * 9.81 * FRICTION), rtol=0.05)
+    np.testing.assert_allclose(warp, plain, rtol=1e-3)
+    coulomb = SPEED_M_S**2 / (2 * 9.81 * FRICTION)
+    along = np.array([True, True, False, True, False])
+    np.testing.assert_allclose(warp[along], coulomb[along], rtol=0.05)
+    np.testing.assert_allclose(warp[~along], np.sqrt(2) * coulomb[~along], rtol=0.05)
 
 
 @pytest.mark.slow
@@ -154,7 +160,7 @@ def test_contacts_without_room_are_never_lost_in_silence(monkeypatch, room, froz
     the rows of the solver are each world's own.
     """
     pytest.importorskip("warp", reason="make warp installs it")
-    monkeypatch.setattr(mjx_warp, room, {"CONTACTS": 1, "ROWS": 3}[room])
+    monkeypatch.setattr(mjx_warp, room, {"CONTACTS": 1, "ROWS": 4}[room])
     monkeypatch.setattr(scene_lib, "SUBSTEPS", 2)
     scene = scene_lib.build(_things(), "warp")
     start = np.array([[0, 0, 0.0149], [0, 0, 0.0149], [0, 0, 0.5]])

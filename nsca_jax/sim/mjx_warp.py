@@ -15,8 +15,10 @@ import jax.numpy as jnp
 import mujoco
 from mujoco import mjx
 
+from nsca_jax.sim import friction
+
 CONTACTS = 18  # of a world at most: the table's with capsule 2 and box 8, each pad's 2 with each
-ROWS = 3 * CONTACTS  # of the elliptic cones: the normal and two tangents
+ROWS = 4 * CONTACTS  # of the pyramidal cones
 OF_CONTACTS = "contact__"  # how the fields begin that all worlds share
 FAR_M = 1e3
 
@@ -43,14 +45,10 @@ def need() -> None:
 
 
 def compiled(model: mujoco.MjModel) -> tuple[mjx.Model, mjx.Data]:
-    """The model, and one world's blank data with room for its contacts.
-
-    Its cones are exact ones: turning a pyramid's tangents (friction.py) is not for Warp's solver.
-    """
+    """The model, and one world's blank data with room for its contacts."""
     need()
     from mujoco.mjx.third_party.mujoco_warp import BroadphaseFilter
 
-    model.opt.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     out = mjx.put_model(model, impl="warp")
     # The boxes around geoms are the template's own: only the spheres are told of every object.
     near = BroadphaseFilter.PLANE | BroadphaseFilter.SPHERE
@@ -88,16 +86,17 @@ def lost(data: mjx.Data) -> jax.Array:
 
 def contacts(data: mjx.Data) -> tuple[jax.Array, ...]:
     """The list of n contacts: world [n], geoms [n, 2], distance (m) [n], frame [n, 3, 3], and the
-    forces along normal and tangents (N) [n, 3]; of what is not used, 0 and FAR_M.
+    force along its rows (N) [n, 3]; of what is not used, 0 and FAR_M.
     """
     found = data._impl
-    world, address = found.contact__worldid, found.contact__efc_address[:, :3]
+    world, address = found.contact__worldid, found.contact__efc_address[:, :4]
     used = jnp.arange(len(world)) < found.nacon[0]
     force = found.efc__force[world[:, None], address]
+    force = jnp.where(used[:, None] & (address >= 0), force, 0.0)
     return (
         world,
         found.contact__geom,
         jnp.where(used, found.contact__dist, FAR_M),
         found.contact__frame,
-        jnp.where(used[:, None] & (address >= 0), force, 0.0),
+        friction.forces(force, found.contact__friction),
     )

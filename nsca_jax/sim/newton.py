@@ -1,6 +1,7 @@
 """The contact solver: MuJoCo's Newton method for one-sided rows, worlds along the last axis.
 
-`step` is `mjx.step` with this solver in the place of `mjx.solve`, and friction.py's tangents.
+`step` is `mjx.step` of W worlds with this solver in the place of `mjx.solve`, and friction.py's
+tangents.
 
 MJX solves world by world: `vmap` puts the worlds first, and on a CPU each of its small matrix
 products is a call of its own, three quarters of a step's time. Here every number is an array [W]
@@ -64,16 +65,39 @@ class _Point(NamedTuple):
     cost: jax.Array  # [W]
 
 
-def step(model: mjx.Model, data: mjx.Data) -> mjx.Data:
-    """One physics step of ONE world; `vmap` it over one axis of worlds.
+def step(model: mjx.Model, fields: dict, data: mjx.Data) -> mjx.Data:
+    """One physics step of W worlds.
 
-    Every constraint must be a one-sided row (contacts with pyramidal cones, limits), integrator
-    Euler: what the scene has.
+    fields: leaves of `model` that are a world's own [W, ...]; data: of every world [W, ...]. Every
+    constraint must be a one-sided row (contacts with pyramidal cones, limits), integrator Euler:
+    what the scene has.
     """
-    for stage in STAGES:
-        data = stage(model, data)
+
+    def ask(fields, data):
+        own = model.tree_replace(fields)
+        for stage in STAGES:
+            data = stage(own, data)
+        return data, _problem(own, data)
+
+    def move(fields, data, found: Solution):
+        solved = {
+            "qacc": found.acceleration,
+            "qfrc_constraint": found.force,
+            "_impl.efc_force": found.row_force,
+        }
+        return mjx.euler(model.tree_replace(fields), data.tree_replace(solved))
+
+    data, problem = jax.vmap(ask)(fields, data)
+    problem = jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), problem)
+    found = solve(problem, model.opt.iterations, model.opt.ls_iterations)
+    found = jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), found)
+    return jax.vmap(move)(fields, data, found)
+
+
+def _problem(model: mjx.Model, data: mjx.Data) -> Problem:
+    """Of ONE world, without the axis W."""
     rows = data._impl
-    problem = Problem(
+    return Problem(
         mjx.full_m(model, data),
         rows.efc_J,
         rows.efc_D,
@@ -81,38 +105,6 @@ def step(model: mjx.Model, data: mjx.Data) -> mjx.Data:
         data.qfrc_passive - data.qfrc_bias + data.qfrc_actuator,
         data.qacc_warmstart,
     )
-    found = _of_worlds(model.opt.iterations, model.opt.ls_iterations)(problem)
-    data = data.tree_replace(
-        {
-            "qacc": found.acceleration,
-            "qfrc_constraint": found.force,
-            "_impl.efc_force": found.row_force,
-        }
-    )
-    return mjx.euler(model, data)
-
-
-@functools.cache
-def _of_worlds(iterations: int, searches: int):
-    """`solve` of one world, arrays without W, which `vmap` turns into one call for all worlds."""
-
-    @jax.custom_batching.custom_vmap
-    def alone(problem: Problem) -> Solution:
-        found = solve(jax.tree.map(lambda x: x[..., None], problem), iterations, searches)
-        return jax.tree.map(lambda x: x[..., 0], found)
-
-    @alone.def_vmap
-    def _(worlds, batched, problem):
-        spread = lambda x, is_batched: (  # noqa: E731
-            jnp.moveaxis(x, 0, -1)
-            if is_batched
-            else jnp.broadcast_to(x[..., None], (*x.shape, worlds))
-        )
-        found = solve(jax.tree.map(spread, problem, batched[0]), iterations, searches)
-        last_first = jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), found)
-        return last_first, jax.tree.map(lambda _: True, found)
-
-    return alone
 
 
 def solve(problem: Problem, iterations: int, searches: int) -> Solution:

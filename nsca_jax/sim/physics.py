@@ -41,16 +41,16 @@ def step(scene: scene_lib.Scene, fields: dict, state: dict) -> Moved:
 
 
 def _by_newton(scene: scene_lib.Scene, fields: dict, state: dict) -> Moved:
-    def one(fields, state):
-        model = scene.model.tree_replace(fields)
-        data = newton.step(model, mjx.make_data(scene.model).replace(**state))
+    blank = mjx.make_data(scene.model)
+    data = newton.step(scene.model, fields, jax.vmap(lambda own: blank.replace(**own))(state))
+
+    def one(data):
         found = data._impl.contact
-        rows = data._impl.efc_force.reshape(-1, 4)
-        local = friction.forces(rows, found.friction)
+        local = friction.forces(data._impl.efc_force.reshape(-1, 4), found.friction)
         forces = contact_forces(found.geom, found.dist, found.frame.reshape(-1, 3, 3), local)
         return Moved(data.qpos, data.qvel, data.qacc_warmstart, *forces, jnp.ones((), bool))
 
-    return jax.vmap(one)(fields, state)
+    return jax.vmap(one)(data)
 
 
 def _by_warp(scene: scene_lib.Scene, fields: dict, state: dict) -> Moved:
