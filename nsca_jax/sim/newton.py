@@ -14,7 +14,7 @@ with contacts and constraints"; MuJoCo documentation, "Computation: algorithms")
 whose Hessian is M + J' D J over the active rows.
 """
 
-# pyright: reportAttributeAccessIssue=false, reportAssignmentType=false
+# pyright: reportAttributeAccessIssue=false, reportAssignmentType=false, reportArgumentType=false
 # (MJX's back ends)
 
 import functools
