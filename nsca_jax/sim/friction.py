@@ -8,8 +8,8 @@ The rows stay one-sided and as many as they were, for a few more operations a st
 would need another solver.
 """
 
-# pyright: reportAttributeAccessIssue=false
-# (MJX's back ends)
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# (MJX's back ends; its untyped structs)
 
 import jax
 import jax.numpy as jnp
