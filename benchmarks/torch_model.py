@@ -26,6 +26,7 @@ from nsca_jax.training import outcome_loss
 from nsca_jax.training.learner import LearnerSettings
 
 LOG_BANDS = torch.from_numpy(dynamics.LOG_BANDS)
+EAR_TONES, EAR_SHARES = map(torch.from_numpy, (dynamics.EAR_TONES, dynamics.EAR_SHARES))
 LOSS_LIMIT = 7.0  # losses.LOG_VARIANCE_LIMIT
 STANDARD_LIMIT = 10.0  # of normalise.apply
 
@@ -50,7 +51,9 @@ class Rows(NamedTuple):
 class Thing(NamedTuple):
     """What the eye tells of a thing, as models/thing.py has it."""
 
-    kind: torch.Tensor  # [E, B, STUFF + FORM]
+    stuff: torch.Tensor  # [E, B, STUFF]
+    form: torch.Tensor  # [E, B, FORM]
+    outline: torch.Tensor  # [B, OUTLINE]
     size: torch.Tensor  # [B, 1]
 
 
@@ -130,7 +133,7 @@ def predict(
     parts = [look[:, visual.CENTROID], features[:, dynamics.LOOK :], action, memory]
     rest = torch.cat([thing.size / thing_lib.USUAL, *parts], -1)
     rest = rest.expand(settings.members, *rest.shape)
-    x = dense("Trunk_0/Dense_0", torch.cat([thing.kind, rest], -1))
+    x = dense("Trunk_0/Dense_0", torch.cat([thing.stuff, thing.form, rest], -1))
     for i in range(settings.blocks):
         x = x + dense(f"Trunk_0/Dense_{i + 1}", F.silu(norm(f"Trunk_0/LayerNorm_{i}", x)))
     context = F.silu(norm(f"Trunk_0/LayerNorm_{settings.blocks}", x))
@@ -144,9 +147,9 @@ def predict(
     )
     seen = torch.cat([context, z, motion[..., -1, :]], -1)
     mean, outcome_raw = dense("Dense_0", seen).chunk(2, -1)
-    mean = by_traits(p, moods.outcome, mean + persistence, seen, thing, memory)
+    mean, miss = by_traits(p, moods.outcome, mean + persistence, seen, thing, memory)
     price = 0.01 * residual.square().mean(-1) + 0.15 * (raw - dynamics.RAW0).square()[..., None]
-    penalty = price.mean(-1) + 0.03 * gate.square()
+    penalty = price.mean(-1) + 0.03 * gate.square() + dynamics.TEACHING * miss
     return motion, spread, mean, soft_clip(outcome_raw), penalty
 
 
@@ -157,9 +160,8 @@ def looked_at(p: Params, moments: Moments, look) -> Thing:
     ratios = thing_lib.KEEN * (lengths[:, :-1] - size)
     outline = torch.cat([ratios, look[:, types.VISUAL_CODE :]], -1)
     hue = F.silu(_dense(p, "look/hue", look[:, visual.COLOURS]))
-    outline = F.silu(_dense(p, "look/outline", outline))
-    kind = torch.cat([_dense(p, "look/stuff", hue), _dense(p, "look/form", outline)], -1)
-    return Thing(kind, size)
+    curves = F.silu(_dense(p, "look/outline", outline))
+    return Thing(_dense(p, "look/stuff", hue), _dense(p, "look/form", curves), outline, size)
 
 
 def unroll(settings: LearnerSettings, p: Params, moods: Moods, context, weight, floor_m):
@@ -195,25 +197,25 @@ def ballistic(motion, dt_s: float, fall: float, floor_m):
 
 
 def by_traits(p: Params, moments: Moments, usual, seen, thing, memory):
-    """OutcomeModel.by_traits: [E, B, O]."""
+    """OutcomeModel.by_traits: [E, B, O] and the look's miss [E, B]."""
     (mean, scale), dense = moments, functools.partial(_dense, p)
     template = dense("SoundHead_0/template", seen)
-    pitch = _trait(p, "SoundHead_0/pitch", "hardness", thing, memory)
+    pitch, pitch_miss = _trait(p, "SoundHead_0/pitch", "hardness", thing, memory)
     pitch = pitch + dense("SoundHead_0/detune", seen)
     log_pitch = LOG_BANDS.mean() + dynamics.PITCH_RANGE * torch.tanh(pitch / dynamics.PITCH_RANGE)
     lowest, highest = dynamics.TEMPLATE_RANGE
-    at = (LOG_BANDS - log_pitch - lowest) * (dynamics.TEMPLATE - 1) / (highest - lowest)
+    at = (EAR_TONES - log_pitch - lowest) * (dynamics.TEMPLATE - 1) / (highest - lowest)
     at = at.clamp(0.0, dynamics.TEMPLATE - 1.0)
     low = at.long().clamp_max(dynamics.TEMPLATE - 2)
     below, above = template.gather(-1, low), template.gather(-1, low + 1)
-    loud = F.softplus(below + (at - low) * (above - below))
+    tones = (below + (at - low) * (above - below)).clamp_max(dynamics.LOUDEST)
+    loud = torch.log1p(torch.exp(tones) @ EAR_SHARES)
     heard = (loud - mean[dynamics.SOUND]) / scale[dynamics.SOUND]
-    load = _trait(p, "TouchHead_0/load", "weight", thing, memory)
-    no_force = -mean[dynamics.TOUCH] / scale[dynamics.TOUCH]
+    load, load_miss = _trait(p, "TouchHead_0/load", "weight", thing, memory)
     heavy = torch.exp(dynamics.LOAD_RANGE * torch.tanh(load / dynamics.LOAD_RANGE))
-    felt = (usual[..., dynamics.TOUCH] - no_force) * heavy + no_force
+    felt = usual[..., dynamics.TOUCH] + dense("TouchHead_0/usual", seen) * heavy
     before, after = usual[..., : dynamics.SOUND.start], usual[..., dynamics.TOUCH.stop :]
-    return torch.cat([before, heard, felt, after], -1)
+    return torch.cat([before, heard, felt, after], -1), pitch_miss + load_miss
 
 
 def actions(skill, parameters):
@@ -258,8 +260,13 @@ def _norm(p: Params, name: str, x):
 
 
 def _trait(p: Params, name: str, known_by: str, thing, memory):
-    """thing.Trait: [E, B, 1]."""
-    flag = len(types.PROPERTIES) + types.PROPERTIES.index(known_by)
-    remembered, seen = _dense(p, f"{name}/memory", memory), _dense(p, f"{name}/look", thing.kind)
+    """thing.Trait: [E, B, 1] and the look's miss [E, B]."""
+    which = types.PROPERTIES.index(known_by)
+    known = memory[:, len(types.PROPERTIES) + which] > 0.0
+    usual, gain = p[f"{name}/memory"].T[..., None, None]
+    remembered = usual + gain * memory[:, which, None]
+    outline = thing.outline.expand(len(thing.stuff), *thing.outline.shape)
+    seen = _dense(p, f"{name}/look", torch.cat([thing.stuff, outline], -1))
     seen = seen + p[f"{name}/exponent"][:, None, None] * thing.size
-    return torch.where(memory[:, flag, None] > 0.0, remembered, seen)
+    miss = (seen - remembered.detach()).square()[..., 0]
+    return torch.where(known[:, None], remembered, seen), torch.where(known, miss, 0.0)

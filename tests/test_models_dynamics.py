@@ -11,9 +11,10 @@ import pytest
 
 from nsca_jax import types
 from nsca_jax.models import dynamics, ensemble, normalise
-from nsca_jax.models.thing import FORM, STUFF, Look, Thing
+from nsca_jax.models.thing import FORM, OUTLINE, STUFF, Look, Thing, Trait
 from nsca_jax.models.vision import PatchEncoder, split_patches
 from nsca_jax.priors import visual
+from nsca_jax.sensors import sound
 from nsca_jax.training import outcome_loss
 
 MEMBERS, ROWS = 2, 32
@@ -264,21 +265,17 @@ def memory_of(known_by: str, value):
     return memory.at[:, len(types.PROPERTIES) + which].set(1.0)
 
 
-def trait(by_look: float, which: str) -> dict:
+def trait(by_look: float) -> dict:
     """Parameters of a Trait that repeats the remembered value, or answers `by_look`."""
-    kernel = jnp.zeros((dynamics.MEMORY, 1)).at[types.PROPERTIES.index(which), 0].set(1.0)
-    look = {"kernel": jnp.zeros((STUFF + FORM, 1)), "bias": jnp.array([by_look])}
-    return {
-        "memory": {"kernel": kernel, "bias": jnp.zeros(1)},
-        "look": look,
-        "exponent": jnp.array(3.0),
-    }
+    look = {"kernel": jnp.zeros((STUFF + OUTLINE, 1)), "bias": jnp.array([by_look])}
+    return {"memory": jnp.array([0.0, 1.0]), "look": look, "exponent": jnp.array(3.0)}
 
 
 def thing_of(size) -> Thing:
     """Things alike but for their log size [B]."""
     size = jnp.asarray(size)[:, None]
-    return Thing(jnp.ones((len(size), STUFF)), jnp.ones((len(size), FORM)), size)
+    parts = (jnp.ones((len(size), n)) for n in (STUFF, FORM, OUTLINE))
+    return Thing(*parts, size)
 
 
 def test_a_sound_moves_with_its_pitch():
@@ -289,33 +286,72 @@ def test_a_sound_moves_with_its_pitch():
     lowest, highest = dynamics.TEMPLATE_RANGE
     log_ratio = jnp.linspace(lowest, highest, dynamics.TEMPLATE)
     params["template"]["bias"] = 9.0 * jnp.exp(-0.5 * (log_ratio / 0.3) ** 2)
-    params["pitch"] = trait(0.0, "hardness")
-    low, high = np.asarray(head.apply({"params": params}, seen, thing, memory))
+    params["pitch"] = trait(0.0)
+    heard, _ = head.apply({"params": params}, seen, thing, memory)
+    low, high = np.asarray(heard)
     heard_Hz = np.exp(dynamics.LOG_BANDS)
     ratio = heard_Hz[np.argmax(high)] / heard_Hz[np.argmax(low)]
     assert 1.8 < ratio < 2.2
     assert heard_Hz[np.argmax(low)] == pytest.approx(np.exp(dynamics.LOG_BANDS.mean()), rel=0.1)
 
 
+def test_one_tone_is_heard_as_the_ear_hears_it():
+    """A band takes of a tone what its triangle gives; low bands are wide and high ones narrow."""
+    edges = sound.mel_bands()
+    for band, between in ((2, 0.0), (2, 0.5), (20, 0.25)):
+        tone_Hz = (1.0 - between) * edges[band + 1] + between * edges[band + 2]
+        nearest = np.argmin(np.abs(dynamics.EAR_TONES - np.log(tone_Hz)))
+        share = dynamics.EAR_SHARES[nearest] / dynamics.EAR_SHARES[nearest].sum()
+        expected = np.zeros(types.SOUND_BANDS)
+        expected[[band, band + 1]] = 1.0 - between, between
+        np.testing.assert_allclose(share, expected, atol=1e-4)
+    whole = dynamics.EAR_SHARES.sum(0)  # of a spectrum even in the logarithm, wide bands hear more
+    width = np.log(edges[2:] / edges[:-2])
+    np.testing.assert_allclose(whole / whole.sum(), width / width.sum(), rtol=0.1)
+
+
+def touch_params(load: dict) -> dict:
+    """Parameters of a TouchHead that borne by a usual thing gives 1, -2, 0, 3, 0.5 and 4."""
+    usual = {"kernel": jnp.zeros((4, 6)), "bias": jnp.array([1.0, -2.0, 0.0, 3.0, 0.5, 4.0])}
+    return {"params": {"usual": usual, "load": load}}
+
+
 def test_a_load_scales_the_forces_of_an_act():
     """Twice the load, twice each force; without a memory the look decides."""
-    head, usual = dynamics.TouchHead(), jnp.array([[1.0, -2.0, 0.0, 3.0, 0.5, 4.0]] * 4)
+    head, seen = dynamics.TouchHead(), jnp.ones((4, 4))
     memory = memory_of("weight", [0.0, math.log(2.0), -math.log(2.0), 0.0]).at[3].set(0.0)
-    params = {"params": {"load": trait(math.log(3.0), "weight")}}
-    felt = np.asarray(head.apply(params, usual, thing_of([0.0] * 4), memory))
+    params = touch_params(trait(math.log(3.0)))
+    felt, _ = head.apply(params, seen, thing_of([0.0] * 4), memory)
+    usual = params["params"]["usual"]["bias"]
     np.testing.assert_allclose(felt, usual * jnp.array([[1.0], [2.0], [0.5], [3.0]]), rtol=0.03)
 
 
 def test_what_is_twice_as_large_is_expected_eight_times_as_heavy():
     """Nothing is known but the look; without innate laws the size says nothing yet."""
-    usual, thing = jnp.ones((2, 6)), thing_of([0.0, math.log(2.0)])
+    seen, thing = jnp.ones((2, 4)), thing_of([0.0, math.log(2.0)])
     memory = jnp.zeros((2, dynamics.MEMORY))
     for innate, times in ((True, 8.0), (False, 1.0)):
         head = dynamics.TouchHead(innate)
-        params: Any = head.init(jax.random.key(0), usual, thing, memory)
-        params["params"]["load"]["look"] = trait(0.0, "weight")["look"]
-        small, large = np.asarray(head.apply(params, usual, thing, memory))
-        np.testing.assert_allclose(large, times * small, rtol=0.2)
+        drawn: Any = head.init(jax.random.key(0), seen, thing, memory)
+        load = {**trait(0.0), "exponent": drawn["params"]["load"]["exponent"]}
+        felt, _ = head.apply(touch_params(load), seen, thing, memory)
+        small, large = np.asarray(felt)
+        np.testing.assert_allclose(large, times * small, rtol=0.2, atol=1e-6)
+
+
+def test_memory_teaches_the_look_and_learns_nothing_from_it():
+    """The look misses by 0.5 where the weight is known, and by nothing where it is not."""
+    memory = memory_of("weight", [1.0, 1.0]).at[1].set(0.0)
+    thing = thing_of([0.0, 0.0])
+
+    def miss(params):
+        return Trait("weight", 3.0).apply({"params": params}, thing, memory)[1]
+
+    params = trait(0.5)
+    np.testing.assert_allclose(miss(params), [0.25, 0.0])
+    slopes = jax.grad(lambda p: miss(p).sum())(params)
+    np.testing.assert_allclose(slopes["memory"], 0.0)
+    np.testing.assert_allclose(slopes["look"]["bias"], -1.0)
 
 
 def test_stuff_form_and_size_are_told_apart():
@@ -326,8 +362,9 @@ def test_stuff_form_and_size_are_told_apart():
     look = look.at[1, visual.COLOURS].add(1.0).at[2, visual.LENGTHS].add(0.7)
     model, statistics = Look(), normalise.init((length,))
     thing = model.apply(model.init(jax.random.key(1), look, statistics), look, statistics)
-    stuff, form, size = (np.asarray(part) for part in thing)
+    stuff, form, outline, size = (np.asarray(part) for part in thing)
     assert np.abs(stuff[1] - stuff[0]).max() > 0.01
     np.testing.assert_allclose(stuff[2], stuff[0], atol=1e-6)
     np.testing.assert_allclose(form[1:], form[[0, 0]], atol=1e-5)
+    np.testing.assert_allclose(outline[1:], outline[[0, 0]], atol=1e-5)
     np.testing.assert_allclose(size[:, 0] - size[0, 0], [0.0, 0.0, 0.7], atol=1e-5)

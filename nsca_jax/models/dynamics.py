@@ -38,7 +38,10 @@ LOOK_WIDTH = 32  # of a look that is not brought down to what the thing is
 MEMORY = 2 * len(types.PROPERTIES)
 LOG_BANDS = np.log(sound.mel_bands()[1:-1]).astype(np.float32)  # centres, log Hz
 PITCH_RANGE = 3.0  # log Hz that a pitch may lie above or below their mean
-TEMPLATE, TEMPLATE_RANGE = 96, (-3.0, 5.0)  # points of a spectrum, and log Hz from its pitch
+TEMPLATE, TEMPLATE_RANGE = 112, (-1.5, 2.7)  # points of a spectrum, and log Hz from its pitch
+TONES = 4  # frequencies between two neighbouring bands at which the ear is told a spectrum
+LOUDEST = 25.0  # log energy; far above any, it keeps an untrained member finite
+TEACHING = 10.0  # price of a squared miss of the look where memory knows the trait
 LOAD_RANGE = 4.0  # a load's logarithm lies within +- so much
 STATE_LIMIT = 10.0  # standard deviations; keeps an untrained roll-out from running away
 LOG_VARIANCE_LOW, LOG_VARIANCE_HIGH = -7.0, 3.0
@@ -76,7 +79,9 @@ class Prediction:
     outcome_mean: jax.Array  # [B, O]
     outcome_log_variance: jax.Array  # [B, O]
     weight: jax.Array  # [B] trust in the gravity prior
-    penalty: jax.Array  # [B] price of the prior's correction, to be added to the loss
+    penalty: (
+        jax.Array
+    )  # [B] to be added to the loss: prices of the prior's correction and of `Trait`
 
 
 def feature_vector(spawn: types.Observation) -> jax.Array:
@@ -187,46 +192,69 @@ def ballistic_knot(
     return (moved - statistics.mean[knot]) / normalise.std(statistics)[knot]
 
 
+def ear() -> tuple[np.ndarray, np.ndarray]:
+    """The ear's own filters: tones [n] log Hz, and the share [n, F] of each that a band hears.
+
+    A band is a triangle over frequency, so that a tone between two bands is heard in both; a share
+    counts the logarithm of the frequency that its tone stands for, over the bands' mean spacing.
+    """
+    edges = sound.mel_bands()
+    place = np.linspace(0.0, len(edges) - 1.0, TONES * (len(edges) - 1) + 1)
+    tones_Hz = np.interp(place, np.arange(len(edges)), edges)
+    rising = (tones_Hz[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - tones_Hz[:, None]) / (edges[2:] - edges[1:-1])
+    share = np.maximum(np.minimum(rising, falling), 0.0)
+    log_Hz = np.log(tones_Hz)
+    wide = np.gradient(log_Hz) / np.mean(np.diff(LOG_BANDS))
+    return log_Hz.astype(np.float32), (share * wide[:, None]).astype(np.float32)
+
+
+EAR_TONES, EAR_SHARES = ear()
+
+
 class SoundHead(nn.Module):
     """What it will sound like: a spectrum relative to a pitch, and the pitch.
 
     Things of one kind sound alike but for their pitch, so the spectrum is predicted over the
-    logarithm of the frequency relative to the pitch, and heard from there in mel-spaced bands: what
-    was learnt at one pitch holds at all.
+    logarithm of the frequency relative to the pitch, and heard from there through the ear's own
+    filters: what was learnt at one pitch holds at all, though high and low bands differ in width.
     """
 
     innate: bool = True  # that large things sound low
 
     @nn.compact
-    def __call__(self, seen: jax.Array, thing: Thing, memory: jax.Array) -> jax.Array:
-        """seen [B, width], memory [B, 10] -> loudness [B, F], log(1 + energy)."""
+    def __call__(self, seen: jax.Array, thing: Thing, memory: jax.Array):
+        """seen [B, width], memory [B, 10] -> log(1 + energy) [B, F]; the look's miss [B]."""
         template = nn.Dense(TEMPLATE, kernel_init=ZERO, name="template")(seen)
-        pitch = Trait("hardness", -1.0 * self.innate, name="pitch")(thing, memory)
+        pitch, miss = Trait("hardness", -1.0 * self.innate, name="pitch")(thing, memory)
         pitch = pitch + nn.Dense(1, kernel_init=ZERO, name="detune")(seen)
         log_pitch = LOG_BANDS.mean() + PITCH_RANGE * jnp.tanh(pitch / PITCH_RANGE)
         lowest, highest = TEMPLATE_RANGE
-        at = (LOG_BANDS - log_pitch - lowest) * (TEMPLATE - 1) / (highest - lowest)
+        at = (EAR_TONES - log_pitch - lowest) * (TEMPLATE - 1) / (highest - lowest)
         at = jnp.clip(at, 0.0, TEMPLATE - 1.0)
         low = jnp.minimum(at.astype(jnp.int32), TEMPLATE - 2)
         below = jnp.take_along_axis(template, low, -1)
         above = jnp.take_along_axis(template, low + 1, -1)
-        return nn.softplus(below + (at - low) * (above - below))
+        tones = jnp.minimum(below + (at - low) * (above - below), LOUDEST)
+        return jnp.log1p(jnp.exp(tones) @ EAR_SHARES), miss
 
 
 class TouchHead(nn.Module):
-    """How hard it will press: as a usual thing would, times this one's load.
+    """How hard it will press by its weight: as a usual thing would, times this one's load.
 
-    The forces of an act grow in proportion to the thing's mass. Its logarithm is a trait of the
-    thing, so that what was learnt of acts holds for things heavier or lighter than any so far.
+    A grip is as firm as the hand makes it, but what a thing's inertia does to the hand grows in
+    proportion to its mass. The logarithm of that is a trait of the thing, so that what was learnt
+    of acts holds for things heavier or lighter than any so far.
     """
 
     innate: bool = True  # that large things are heavy
 
     @nn.compact
-    def __call__(self, usual: jax.Array, thing: Thing, memory: jax.Array) -> jax.Array:
-        """usual [B, 6] forces, memory [B, 10] -> [B, 6] forces."""
-        load = Trait("weight", 3.0 * self.innate, name="load")(thing, memory)
-        return usual * jnp.exp(LOAD_RANGE * jnp.tanh(load / LOAD_RANGE))
+    def __call__(self, seen: jax.Array, thing: Thing, memory: jax.Array):
+        """seen [B, width], memory [B, 10] -> standardised forces [B, 6]; the look's miss [B]."""
+        usual = nn.Dense(6, kernel_init=ZERO, name="usual")(seen)
+        load, miss = Trait("weight", 3.0 * self.innate, name="load")(thing, memory)
+        return usual * jnp.exp(LOAD_RANGE * jnp.tanh(load / LOAD_RANGE)), miss
 
 
 class OutcomeModel(nn.Module):
@@ -272,22 +300,24 @@ class OutcomeModel(nn.Module):
         head = nn.Dense(2 * OUTCOMES, kernel_init=ZERO)(seen)
         outcome_mean, outcome_raw = jnp.split(head, 2, -1)
         outcome_mean = outcome_mean + situation.persistence * float(self.use_priors)
-        if self.use_slots:
-            traits = (seen, thing, situation.memory)
-            outcome_mean = self.by_traits(outcome_mean, traits, statistics.outcome)
         price = jnp.mean(physics.blend_penalty(residual, raw, RAW0), -1)
         penalty = (price + physics.gate_penalty(gate)) * float(self.use_priors)
+        if self.use_slots:
+            traits = (seen, thing, situation.memory)
+            outcome_mean, miss = self.by_traits(outcome_mean, traits, statistics.outcome)
+            penalty = penalty + TEACHING * miss
         outcome_log_variance = soft_clip(outcome_raw)
         return Prediction(motion, log_variance, outcome_mean, outcome_log_variance, weight, penalty)
 
     def by_traits(self, usual, traits, statistics):
-        """Outcome means [B, O] whose sound and touch are read off what the thing is."""
+        """Outcome means [B, O] with sound and touch by what the thing is; the look's miss [B]."""
         mean, scale = statistics.mean, normalise.std(statistics)
         seen, thing, memory = traits
-        heard = (SoundHead(self.use_priors)(seen, thing, memory) - mean[SOUND]) / scale[SOUND]
-        no_force = -mean[TOUCH] / scale[TOUCH]
-        felt = TouchHead(self.use_priors)(usual[..., TOUCH] - no_force, thing, memory) + no_force
-        return usual.at[..., SOUND].set(heard).at[..., TOUCH].set(felt)
+        heard, pitch_miss = SoundHead(self.use_priors)(seen, thing, memory)
+        heard = (heard - mean[SOUND]) / scale[SOUND]
+        felt, load_miss = TouchHead(self.use_priors)(seen, thing, memory)
+        outcome = usual.at[..., SOUND].set(heard).at[..., TOUCH].add(felt)
+        return outcome, pitch_miss + load_miss
 
     def unroll(self, situation, statistics, context, weight):
         """K knots from rest: final z [B, latent]; mean, log-variance, residual [B, K, M]."""

@@ -27,10 +27,10 @@ class Targets:
 class LossReport:
     """What a loss was made of."""
 
-    per_sample: jax.Array  # [B] mean over members and modalities, without the prior's penalty
+    per_sample: jax.Array  # [B] mean over members and modalities, without penalties
     modalities: dict[str, jax.Array]  # name -> [] mean over rows and members
     weight: jax.Array  # [] mean trust in the gravity prior
-    penalty: jax.Array  # [] the prior's price
+    penalty: jax.Array  # [] prices of the prior's correction and of the look's misses
 
 
 def by_modality(motion: jax.Array, outcome: jax.Array) -> dict[str, jax.Array]:
@@ -44,7 +44,7 @@ def by_modality(motion: jax.Array, outcome: jax.Array) -> dict[str, jax.Array]:
 def outcome_loss(
     prediction: dynamics.Prediction, targets: Targets, mask: jax.Array, beta: float = 0.5
 ) -> tuple[jax.Array, LossReport]:
-    """Gaussian NLL averaged within, then over modalities, plus the prior's price.
+    """Gaussian NLL averaged within, then over modalities, plus the penalty.
 
     Args:
         prediction: of an ensemble, [E, B, ...].
