@@ -6,9 +6,10 @@ known to fail), tune (20 other seeds, the default signal alone).
 """
 
 import functools
+from collections.abc import Sequence
+from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from experiments import _launch, _noisy_tv_report, _parts, _ranges
@@ -45,40 +46,65 @@ def check(config) -> None:
         _ranges.some_of(config, f"signals.{signal}", rooms.TV_KINDS)
 
 
-def live(config, signal: str, world: str) -> dict[str, np.ndarray]:
-    """The diaries of all seeds, arrays [S, episodes, ...], and their `faults`."""
+def live(config, signal: str, worlds: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
+    """World -> the diaries of all seeds, arrays [S, episodes, ...], and their `faults`."""
     settings = exploring.ExploreSettings(**{**config.life.to_dict(), **SIGNALS[signal]})
-    init, lives = make(settings)
-    seeds = config.seed + jnp.arange(config.seeds)
-    kind = jnp.full(config.seeds, rooms.TV_KINDS.index(world))
-    lived, diary = lives(init(jax.vmap(jax.random.key)(seeds), kind), settings.episodes)
-    return faults.blanked(lived.optimiser, diary._asdict())
+    kinds = np.array([rooms.TV_KINDS.index(world) for world in worlds])
+    newborns = newborn(settings.width, settings.members, config.seed, config.seeds)
+    lived, diary = make(settings)(newborns, kinds)
+    out = {}
+    for n, world in enumerate(worlds):
+        fault, told = jax.device_get(
+            jax.tree.map(lambda x, n=n: x[:, n], (faults.sign(lived.optimiser), diary))
+        )
+        out[world] = faults.blanked(fault, told._asdict())
+    return out
 
 
 @functools.cache
 def make(settings: exploring.ExploreSettings):
-    """(init, live) over seeds; kept, so that a signal's worlds share one program."""
-    init, lives = exploring.make_explorer(settings)
-    return jax.jit(parallel.vmap(init)), lives
+    """`live`; kept, so that a signal's worlds share one program."""
+    return exploring.make_explorer(settings)
+
+
+@functools.cache
+def newborn(width: int, members: int, first: int, seeds: int) -> exploring.Newborn:
+    """All seeds; kept, so that signals share them."""
+    init = lambda seed: exploring.born(width, members, jax.random.key(seed))  # noqa: E731
+    return jax.jit(parallel.vmap(init))(np.arange(first, first + seeds))
+
+
+def groups(config, run, signal: str) -> list[list[str]]:
+    """A signal's worlds that are not done, as many together as `lives_at_once` allows."""
+    left = [world for world in config.signals[signal] if not _path(run, signal, world).exists()]
+    size = max(1, config.lives_at_once // config.seeds)
+    return [left[n : n + size] for n in range(0, len(left), size)]
 
 
 def judge(config, run) -> dict[str, dict[str, exploring.Diary]]:
     """Every signal in its worlds: records[signal][world]."""
     signals = [signal for signal in SIGNALS if signal in config.signals]  # the default first
-    plan = [(signal, world) for signal in signals for world in config.signals[signal]]
-    records: dict[str, dict[str, exploring.Diary]] = {signal: {} for signal, _ in plan}
-    for number, (signal, world) in enumerate(plan):
-        run.progress(number, len(plan), "worlds", next=f"{signal}, {world}")
-        done = run.workdir / "lives" / f"{signal}-{world}.npz"
-        if not done.exists():
-            run.write_arrays(done, live(config, signal, world))
-        diary = _parts.load(done)
-        run.tell_faults(f"{signal}, {world}", diary.pop("faults"))
-        records[signal][world] = exploring.Diary(**diary)
+    plan = [(signal, worlds) for signal in signals for worlds in groups(config, run, signal)]
+    for number, (signal, worlds) in enumerate(plan):
+        run.progress(number, len(plan), "parts", next=f"{signal}, {', '.join(worlds)}")
+        for world, told in live(config, signal, worlds).items():
+            run.write_arrays(_path(run, signal, world), told)
+        for world in worlds:
+            read(run, signal, world)
         if run.stopping:
             raise run.interrupted()
-    run.progress(len(plan), len(plan), "worlds")
-    return records
+    run.progress(len(plan), len(plan), "parts")
+    return {
+        signal: {world: read(run, signal, world) for world in config.signals[signal]}
+        for signal in signals
+    }
+
+
+def read(run, signal: str, world: str) -> exploring.Diary:
+    """What was told of the lives of all seeds; the run is told of their faults."""
+    diary = _parts.load(_path(run, signal, world))
+    run.tell_faults(f"{signal}, {world}", diary.pop("faults"))
+    return exploring.Diary(**diary)
 
 
 def main(config, run) -> dict:
@@ -88,6 +114,10 @@ def main(config, run) -> dict:
     result = run.result(seeds=seeds, **_noisy_tv_report.claims(records))
     _noisy_tv_report.write(config.to_dict(), run, records, result)
     return result
+
+
+def _path(run, signal: str, world: str) -> Path:
+    return run.workdir / "lives" / f"{signal}-{world}.npz"
 
 
 if __name__ == "__main__":
