@@ -16,6 +16,7 @@ from experiments import _launch, _noisy_tv_report, _parts, _ranges
 from nsca_jax.training import exploring, faults, parallel
 from nsca_jax.worlds import rooms
 
+Pair = tuple[str, str]  # a signal, and a world that it lives in
 SIGNALS = {  # name -> what differs from the config's default signal
     "gamma_progress": {},
     "gamma_unbounded": {"bound": 0.0},
@@ -46,24 +47,30 @@ def check(config) -> None:
         _ranges.some_of(config, f"signals.{signal}", rooms.TV_KINDS)
 
 
-def live(config, signal: str, worlds: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
-    """World -> the diaries of all seeds, arrays [S, episodes, ...], and their `faults`."""
-    settings = exploring.ExploreSettings(**{**config.life.to_dict(), **SIGNALS[signal]})
-    kinds = np.array([rooms.TV_KINDS.index(world) for world in worlds])
+def live(config, pairs: Sequence[Pair]) -> list[dict[str, np.ndarray]]:
+    """The diaries of all seeds, arrays [S, episodes, ...], and their `faults`, of each pair.
+
+    All pairs have as many members; one program learns them side by side.
+    """
+    fields = [{**config.life.to_dict(), **SIGNALS[signal]} for signal, _ in pairs]
+    signals = tuple(dict.fromkeys(one["signal"] for one in fields))
+    shared = {k: x for k, x in fields[0].items() if k not in ("signal", "bound")}
+    settings = exploring.ExploreSettings(signals=signals, **shared)
+    lots = exploring.Lot(
+        kind=np.array([rooms.TV_KINDS.index(world) for _, world in pairs]),
+        signal=np.array([signals.index(one["signal"]) for one in fields]),
+        bound=np.array([one["bound"] for one in fields], np.float32),
+    )
     newborns = newborn(settings.width, settings.members, config.seed, config.seeds)
-    lived, diary = make(settings)(newborns, kinds)
-    out = {}
-    for n, world in enumerate(worlds):
-        fault, told = jax.device_get(
-            jax.tree.map(lambda x, n=n: x[:, n], (faults.sign(lived.optimiser), diary))
-        )
-        out[world] = faults.blanked(fault, told._asdict())
-    return out
+    lived, diary = make(settings)(newborns, lots)
+    told = jax.device_get((faults.sign(lived.optimiser), diary))
+    apart = [jax.tree.map(lambda x, n=n: x[:, n], told) for n in range(len(pairs))]
+    return [faults.blanked(fault, one._asdict()) for fault, one in apart]
 
 
 @functools.cache
 def make(settings: exploring.ExploreSettings):
-    """`live`; kept, so that a signal's worlds share one program."""
+    """`live`; kept, so that worlds share one program."""
     return exploring.make_explorer(settings)
 
 
@@ -74,30 +81,39 @@ def newborn(width: int, members: int, first: int, seeds: int) -> exploring.Newbo
     return jax.jit(parallel.vmap(init))(np.arange(first, first + seeds))
 
 
-def groups(config, run, signal: str) -> list[list[str]]:
-    """A signal's worlds that are not done, as many together as `lives_at_once` allows."""
-    left = [world for world in config.signals[signal] if not _path(run, signal, world).exists()]
+def packs(config, run) -> list[list[Pair]]:
+    """What is not done yet, as many pairs together as `lives_at_once` allows."""
+    left = [pair for pair in plan(config) if not _path(run, *pair).exists()]
     size = max(1, config.lives_at_once // config.seeds)
-    return [left[n : n + size] for n in range(0, len(left), size)]
+    out = []
+    for members in {SIGNALS[signal].get("members", 1): () for signal, _ in left}:
+        alike = [pair for pair in left if SIGNALS[pair[0]].get("members", 1) == members]
+        out += [alike[n : n + size] for n in range(0, len(alike), size)]
+    return out
+
+
+def plan(config) -> list[Pair]:
+    """Every signal, the default first, in its worlds."""
+    signals = [signal for signal in SIGNALS if signal in config.signals]
+    return [(signal, world) for signal in signals for world in config.signals[signal]]
 
 
 def judge(config, run) -> dict[str, dict[str, exploring.Diary]]:
     """Every signal in its worlds: records[signal][world]."""
-    signals = [signal for signal in SIGNALS if signal in config.signals]  # the default first
-    plan = [(signal, worlds) for signal in signals for worlds in groups(config, run, signal)]
-    for number, (signal, worlds) in enumerate(plan):
-        run.progress(number, len(plan), "parts", next=f"{signal}, {', '.join(worlds)}")
-        for world, told in live(config, signal, worlds).items():
-            run.write_arrays(_path(run, signal, world), told)
-        for world in worlds:
-            read(run, signal, world)
+    waiting, total = packs(config, run), len(plan(config))
+    for number, pairs in enumerate(waiting):
+        done = total - sum(map(len, waiting[number:]))
+        run.progress(done, total, "worlds", next=", ".join(" ".join(pair) for pair in pairs))
+        for pair, told in zip(pairs, live(config, pairs), strict=True):
+            run.write_arrays(_path(run, *pair), told)
+            read(run, *pair)
         if run.stopping:
             raise run.interrupted()
-    run.progress(len(plan), len(plan), "parts")
-    return {
-        signal: {world: read(run, signal, world) for world in config.signals[signal]}
-        for signal in signals
-    }
+    run.progress(total, total, "worlds")
+    records: dict[str, dict[str, exploring.Diary]] = {signal: {} for signal, _ in plan(config)}
+    for signal, world in plan(config):
+        records[signal][world] = read(run, signal, world)
+    return records
 
 
 def read(run, signal: str, world: str) -> exploring.Diary:

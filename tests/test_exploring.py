@@ -45,7 +45,8 @@ def lived():
     live = exploring.make_explorer(SHORT)
     born = jax.vmap(functools.partial(exploring.born, SHORT.width, SHORT.members))
     newborns = jax.jit(born)(jax.vmap(jax.random.key)(jnp.arange(2)))
-    told = [live(newborns, jnp.array([kind])) for kind in (0, 1, 1)]
+    lot = lambda kind: exploring.Lot(np.array([kind]), np.array([0]), np.array([3.0]))  # noqa: E731
+    told = [live(newborns, lot(kind)) for kind in (0, 1, 1)]
     return [jax.tree.map(lambda x: x[:, 0], one) for one in told], live._cache_size()
 
 

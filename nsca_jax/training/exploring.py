@@ -1,9 +1,10 @@
 """One agent among rooms and a TV: a signal values regions, a plan goes there, a network learns.
 
 `born` makes a seed's world and networks; `make_explorer(settings)` gives `live`, one jitted
-`lax.scan` over episodes, `vmap`ped over seeds and kinds of TV. Every `stride` steps the new
-transitions are judged before any learning from them, the network learns from replay over the whole
-life, and the plan is made anew. What chance brings in an episode is drawn at its beginning.
+`lax.scan` over episodes, `vmap`ped over seeds and lots: a TV, and a signal before it. Every
+`stride` steps the new transitions are judged before any learning from them, the network learns from
+replay over the whole life, and the plan is made anew. What chance brings in an episode is drawn at
+its beginning.
 """
 
 # flax dataclasses have `replace`, and jnp functions one array to return, though not to pyright.
@@ -47,8 +48,7 @@ REGIONS = int(REGION.max()) + 1
 class ExploreSettings:
     """Everything static about a life; hashable, hence a compile-time constant."""
 
-    signal: str = "gamma_progress"
-    bound: float = 3.0  # standard errors
+    signals: tuple[str, ...] = ("gamma_progress",)  # of which a life's lot names one
     window: int = 64
     warmup: int = 32
     slow_every: int = 1500  # steps between copies of the predictor, used one period late
@@ -88,9 +88,17 @@ class Luck(NamedTuple):
     room: rooms.Chance
 
 
+class Lot(NamedTuple):
+    """What a life is given beside its seed; [W] of W lives."""
+
+    kind: Array  # int32, index into rooms.TV_KINDS
+    signal: Array  # int32, index into the settings' signals
+    bound: Array  # standard errors
+
+
 @struct.dataclass
 class Newborn:
-    """What differs between seeds; whatever signal is chosen, and whatever is on the TV."""
+    """What differs between seeds; whatever the lot."""
 
     streams: jax.Array  # [5] typed keys of the streams of random numbers
     world: rooms.World  # without a TV
@@ -102,6 +110,7 @@ class Life:
     """Everything a life carries on."""
 
     streams: jax.Array  # [5] typed keys, never consumed
+    lot: Lot
     world: rooms.World
     tests: rooms.Transitions  # held out
     body: rooms.State
@@ -111,7 +120,7 @@ class Life:
     slow: Any  # [E, ...] the copy that errors are compared with
     pending: Any  # [E, ...] the copy that will be
     networks: Any  # rnd.Networks, for that signal
-    curiosity: Any  # state of the arm
+    curiosity: tuple  # state of each signal's arm; the lot's is listened to
     error: recent_mean.State  # of the regions
     value: jax.Array  # [CELLS] of the plan
     visited: jax.Array  # [CELLS] bool
@@ -130,17 +139,17 @@ class Diary(NamedTuple):
 
 
 def make_explorer(settings: ExploreSettings) -> Callable:
-    """live(newborns [S], kinds [W]) -> (Life [S, W], Diary [S, W, episodes]): each of the seeds
-    lives in a world of each of the kinds.
+    """live(newborns [S], lots [W]) -> (Life [S, W], Diary [S, W, episodes]): each seed has each
+    lot.
     """
 
     @jax.jit
-    def live(newborns: Newborn, kinds: jax.Array):
-        def one(newborn, kind):
-            life = _begin(settings, newborn, kind)
+    def live(newborns: Newborn, lots: Lot):
+        def one(newborn, lot):
+            life = _begin(settings, newborn, lot)
             return jax.lax.scan(lambda s, _: _episode(settings, s), life, None, settings.episodes)
 
-        return parallel.vmap(jax.vmap(one, (None, 0)), (0, None))(newborns, kinds)
+        return parallel.vmap(jax.vmap(one, (None, 0)), (0, None))(newborns, lots)
 
     return live
 
@@ -155,17 +164,18 @@ def born(width: int, members: int, key: jax.Array) -> Newborn:
     return Newborn(streams, rooms.make(keys[0], 0), params)
 
 
-def _begin(settings: ExploreSettings, newborn: Newborn, kind: jax.Array) -> Life:
-    world, params = newborn.world.replace(kind=kind), newborn.params
+def _begin(settings: ExploreSettings, newborn: Newborn, lot: Lot) -> Life:
+    world, params = newborn.world.replace(kind=lot.kind), newborn.params
     view = jnp.zeros(rooms.VIEW)
     length = settings.episodes * settings.steps
     history = Step(view, jnp.int32(0), jnp.int32(0), view)
     networks = ()
-    if settings.signal == "rnd":
+    if "rnd" in settings.signals:
         key = jax.random.split(newborn.streams[BIRTH], 4)[3]
         networks = rnd.init_networks(key, rooms.VIEW + 2 * rooms.SIDE)
     return Life(
         streams=newborn.streams,
+        lot=lot,
         world=world,
         tests=rooms.held_out(world, newborn.streams[TEST], settings.tests),
         body=rooms.State(jnp.int32(0), jnp.zeros(3, jnp.int32), jnp.zeros(rooms.SCREEN)),
@@ -175,7 +185,9 @@ def _begin(settings: ExploreSettings, newborn: Newborn, kind: jax.Array) -> Life
         slow=params,
         pending=params,
         networks=networks,
-        curiosity=arms.ARMS[settings.signal].init(REGIONS, settings.window),
+        curiosity=tuple(
+            arms.ARMS[name].init(REGIONS, settings.window) for name in settings.signals
+        ),
         error=recent_mean.init(REGIONS, settings.window),
         value=jnp.zeros(rooms.CELLS),
         visited=jnp.zeros(rooms.CELLS, bool),
@@ -281,11 +293,17 @@ def _reward(settings: ExploreSettings, life: Life) -> jax.Array:
 
 def _value(settings: ExploreSettings, life: Life) -> jax.Array:
     """Of regions [R]; a learnability counts times the error that it is a share of."""
-    arm = arms.ARMS[settings.signal]
-    score = arm.score(life.curiosity, settings.bound, settings.warmup)
-    if not arm.learnability:
-        return score
-    return jnp.maximum(score - settings.boredom, 0.0) * recent_mean.means(life.error)
+    score = _score(settings, life)
+    learnability = np.array([arms.ARMS[name].learnability for name in settings.signals])
+    worth = jnp.maximum(score - settings.boredom, 0.0) * recent_mean.means(life.error)
+    return jnp.where(jnp.asarray(learnability)[life.lot.signal], worth, score)
+
+
+def _score(settings: ExploreSettings, life: Life) -> jax.Array:
+    """The signal's, of regions [R]."""
+    pairs = zip(settings.signals, life.curiosity, strict=True)
+    scores = [arms.ARMS[name].score(x, life.lot.bound, settings.warmup) for name, x in pairs]
+    return jnp.stack(scores)[life.lot.signal]
 
 
 def _judge(settings: ExploreSettings, life: Life, steps: Step) -> Life:
@@ -296,7 +314,7 @@ def _judge(settings: ExploreSettings, life: Life, steps: Step) -> Life:
     mean, log_variance = predict(life.params, steps.view, place)
     slow_mean, _ = predict(life.slow, steps.view, place)
     looks = jnp.concatenate([steps.seen, place[..., :-A]], -1)
-    rnd_too = settings.signal == "rnd"
+    rnd_too = "rnd" in settings.signals
     seen = evidence.Evidence(
         error=forward.squared_error(mean[0], steps.seen),
         slow_error=forward.squared_error(slow_mean[0], steps.seen),
@@ -306,8 +324,9 @@ def _judge(settings: ExploreSettings, life: Life, steps: Step) -> Life:
     )
     region = jnp.asarray(REGION)[steps.cell, steps.action]
     valid = jnp.ones(region.shape, bool)
+    pairs = zip(settings.signals, life.curiosity, strict=True)
     return life.replace(
-        curiosity=arms.ARMS[settings.signal].update(life.curiosity, region, seen, valid),
+        curiosity=tuple(arms.ARMS[name].update(x, region, seen, valid) for name, x in pairs),
         error=recent_mean.append(life.error, region, seen.error, valid),
         networks=rnd.learn(life.networks, looks) if rnd_too else life.networks,
     )
@@ -344,7 +363,7 @@ def _held_out_error(settings: ExploreSettings, life: Life) -> jax.Array:
 
 def _tv_score(settings: ExploreSettings, life: Life) -> jax.Array:
     """The signal's score, averaged over the cells and actions that are visits to the TV."""
-    score = arms.ARMS[settings.signal].score(life.curiosity, settings.bound, settings.warmup)
+    score = _score(settings, life)
     cell, action = np.indices((rooms.CELLS, A))
     visit = rooms.watches(life.world, jnp.asarray(cell), jnp.asarray(action))
     return jnp.mean(score[jnp.asarray(REGION)], where=visit)
