@@ -36,6 +36,7 @@ def get_config(preset: str = "laptop"):
     config = config_dict.ConfigDict()
     config.seed = 0  # the first of `seeds` numbers in a row
     config.seeds = 20
+    config.lives_at_once = 36  # in one program: all seeds of one world, of several where they fit
 
     config.life = config_dict.ConfigDict()
     config.life.signal = "gamma_progress"

@@ -25,8 +25,8 @@ _NAMES = (
     (
         COUNT,
         # of what is repeated, and its parts
-        "seeds block at_once minutes processes threads worlds chunk chunks stages every "
-        "save_every leg steps throw_steps bank_steps align_steps attack_steps adaptive_steps "
+        "seeds block at_once lives_at_once minutes processes threads worlds chunk chunks stages "
+        "every save_every leg steps throw_steps bank_steps align_steps attack_steps adaptive_steps "
         "epochs "
         "rollout rounds updates slow_every stride batch minibatches moments window warmup turn "
         # of what is met

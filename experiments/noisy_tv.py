@@ -6,15 +6,17 @@ known to fail), tune (20 other seeds, the default signal alone).
 """
 
 import functools
+from collections.abc import Sequence
+from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from experiments import _launch, _noisy_tv_report, _parts, _ranges
 from nsca_jax.training import exploring, faults, parallel
 from nsca_jax.worlds import rooms
 
+Pair = tuple[str, str]  # a signal, and a world that it lives in
 SIGNALS = {  # name -> what differs from the config's default signal
     "gamma_progress": {},
     "gamma_unbounded": {"bound": 0.0},
@@ -45,40 +47,80 @@ def check(config) -> None:
         _ranges.some_of(config, f"signals.{signal}", rooms.TV_KINDS)
 
 
-def live(config, signal: str, world: str) -> dict[str, np.ndarray]:
-    """The diaries of all seeds, arrays [S, episodes, ...], and their `faults`."""
-    settings = exploring.ExploreSettings(**{**config.life.to_dict(), **SIGNALS[signal]})
-    init, lives = make(settings)
-    seeds = config.seed + jnp.arange(config.seeds)
-    kind = jnp.full(config.seeds, rooms.TV_KINDS.index(world))
-    lived, diary = lives(init(jax.vmap(jax.random.key)(seeds), kind), settings.episodes)
-    return faults.blanked(lived.optimiser, diary._asdict())
+def live(config, pairs: Sequence[Pair]) -> list[dict[str, np.ndarray]]:
+    """The diaries of all seeds, arrays [S, episodes, ...], and their `faults`, of each pair.
+
+    All pairs have as many members; one program learns them side by side.
+    """
+    fields = [{**config.life.to_dict(), **SIGNALS[signal]} for signal, _ in pairs]
+    signals = tuple(dict.fromkeys(one["signal"] for one in fields))
+    shared = {k: x for k, x in fields[0].items() if k not in ("signal", "bound")}
+    settings = exploring.ExploreSettings(signals=signals, **shared)
+    lots = exploring.Lot(
+        kind=np.array([rooms.TV_KINDS.index(world) for _, world in pairs]),
+        signal=np.array([signals.index(one["signal"]) for one in fields]),
+        bound=np.array([one["bound"] for one in fields], np.float32),
+    )
+    newborns = newborn(settings.width, settings.members, config.seed, config.seeds)
+    lived, diary = make(settings)(newborns, lots)
+    told = jax.device_get((faults.sign(lived.optimiser), diary))
+    apart = [jax.tree.map(lambda x, n=n: x[:, n], told) for n in range(len(pairs))]
+    return [faults.blanked(fault, one._asdict()) for fault, one in apart]
 
 
 @functools.cache
 def make(settings: exploring.ExploreSettings):
-    """(init, live) over seeds; kept, so that a signal's worlds share one program."""
-    init, lives = exploring.make_explorer(settings)
-    return jax.jit(parallel.vmap(init)), lives
+    """`live`; kept, so that worlds share one program."""
+    return exploring.make_explorer(settings)
+
+
+@functools.cache
+def newborn(width: int, members: int, first: int, seeds: int) -> exploring.Newborn:
+    """All seeds; kept, so that signals share them."""
+    init = lambda seed: exploring.born(width, members, jax.random.key(seed))  # noqa: E731
+    return jax.jit(parallel.vmap(init))(np.arange(first, first + seeds))
+
+
+def packs(config, run) -> list[list[Pair]]:
+    """What is not done yet, as many pairs together as `lives_at_once` allows."""
+    left = [pair for pair in plan(config) if not _path(run, *pair).exists()]
+    size = max(1, config.lives_at_once // config.seeds)
+    out = []
+    for members in {SIGNALS[signal].get("members", 1): () for signal, _ in left}:
+        alike = [pair for pair in left if SIGNALS[pair[0]].get("members", 1) == members]
+        out += [alike[n : n + size] for n in range(0, len(alike), size)]
+    return out
+
+
+def plan(config) -> list[Pair]:
+    """Every signal, the default first, in its worlds."""
+    signals = [signal for signal in SIGNALS if signal in config.signals]
+    return [(signal, world) for signal in signals for world in config.signals[signal]]
 
 
 def judge(config, run) -> dict[str, dict[str, exploring.Diary]]:
     """Every signal in its worlds: records[signal][world]."""
-    signals = [signal for signal in SIGNALS if signal in config.signals]  # the default first
-    plan = [(signal, world) for signal in signals for world in config.signals[signal]]
-    records: dict[str, dict[str, exploring.Diary]] = {signal: {} for signal, _ in plan}
-    for number, (signal, world) in enumerate(plan):
-        run.progress(number, len(plan), "worlds", next=f"{signal}, {world}")
-        done = run.workdir / "lives" / f"{signal}-{world}.npz"
-        if not done.exists():
-            run.write_arrays(done, live(config, signal, world))
-        diary = _parts.load(done)
-        run.tell_faults(f"{signal}, {world}", diary.pop("faults"))
-        records[signal][world] = exploring.Diary(**diary)
+    waiting, total = packs(config, run), len(plan(config))
+    for number, pairs in enumerate(waiting):
+        done = total - sum(map(len, waiting[number:]))
+        run.progress(done, total, "worlds", next=", ".join(" ".join(pair) for pair in pairs))
+        for pair, told in zip(pairs, live(config, pairs), strict=True):
+            run.write_arrays(_path(run, *pair), told)
+            read(run, *pair)
         if run.stopping:
             raise run.interrupted()
-    run.progress(len(plan), len(plan), "worlds")
+    run.progress(total, total, "worlds")
+    records: dict[str, dict[str, exploring.Diary]] = {signal: {} for signal, _ in plan(config)}
+    for signal, world in plan(config):
+        records[signal][world] = read(run, signal, world)
     return records
+
+
+def read(run, signal: str, world: str) -> exploring.Diary:
+    """What was told of the lives of all seeds; the run is told of their faults."""
+    diary = _parts.load(_path(run, signal, world))
+    run.tell_faults(f"{signal}, {world}", diary.pop("faults"))
+    return exploring.Diary(**diary)
 
 
 def main(config, run) -> dict:
@@ -88,6 +130,10 @@ def main(config, run) -> dict:
     result = run.result(seeds=seeds, **_noisy_tv_report.claims(records))
     _noisy_tv_report.write(config.to_dict(), run, records, result)
     return result
+
+
+def _path(run, signal: str, world: str) -> Path:
+    return run.workdir / "lives" / f"{signal}-{world}.npz"
 
 
 if __name__ == "__main__":

@@ -46,34 +46,48 @@ def programs(width: int, hidden: int, settings: slot_bank.Settings):
     learner = slot_bank.make_learner(bank, settings)
     init, learn, turn, look = learner
     return (
-        jax.jit(parallel.vmap(init)),
+        jax.jit(parallel.vmap(lambda seed, acts, known: init(jax.random.key(seed), acts, known))),
         jax.jit(parallel.vmap(learn, (0, 0, 0, None)), donate_argnums=0),
         jax.jit(parallel.vmap(turn)),
         jax.jit(parallel.vmap(look, (0, 0, 0, None))),
     )
 
 
-def experience(config, condition: str, seed: jax.Array):
-    """(acts, known, truth) to learn from and (acts, known, truth) of held-out objects."""
-    key_laws, key_train, key_test, key_deal = jax.random.split(jax.random.key(seed), 4)
+@functools.cache
+def gatherer(objects: int, interactions: int, noise: float):
+    """The compiled `experience` of all seeds; every condition shares it."""
+    one = functools.partial(experience, (objects, interactions), noise)
+    return jax.jit(parallel.vmap(one, (0, None, None, None)))
+
+
+def gather(config, condition: str):
+    """`experience` of all seeds under one of CONDITIONS."""
     correlation = config.correlation if condition == "correlated" else 0.0
-    world = world_lib.laws(key_laws, correlation, condition == "mixed", config.noise)
-    sizes = config.objects, config.interactions
+    program = gatherer(config.objects, config.interactions, config.noise)
+    return program(_seeds(config), correlation, condition == "mixed", condition == "shuffled")
+
+
+def experience(sizes: tuple[int, int], noise: float, seed, correlation, mixed, shuffled):
+    """(acts, known, truth) to learn from and (acts, known, truth) of held-out objects.
+
+    `sizes` are objects and interactions with each; what differs between conditions may be traced.
+    """
+    key_laws, key_train, key_test, key_deal = jax.random.split(jax.random.key(seed), 4)
+    world = world_lib.laws(key_laws, correlation, mixed, noise)
     train, test = (world_lib.sample(key, world, *sizes) for key in (key_train, key_test))
-    if condition == "shuffled":
-        train = world_lib.shuffle(key_deal, train)
+    dealt = world_lib.shuffle(key_deal, train)
+    train = jax.tree.map(lambda a, b: jnp.where(shuffled, a, b), dealt, train)
     usual = world_lib.usual(train)
     return tuple(_met(part, usual) for part in (train, test))
 
 
 def discover(config, run, condition: str) -> dict[str, np.ndarray]:
     """Learns one condition, all seeds at once; what the bank says of held-out objects."""
-    seeds = config.seed + jnp.arange(config.seeds)
-    train, test = jax.jit(parallel.vmap(functools.partial(experience, config, condition)))(seeds)
+    train, test = gather(config, condition)
     settings = settings_of(config)
     init, learn, turn, look = programs(config.width, config.hidden, settings)
-    state = init(jax.vmap(jax.random.key)(seeds), *train[:2])
-    thrift = jnp.float32(config.thrift_mixed if condition == "mixed" else config.thrift)
+    state = init(_seeds(config), *train[:2])
+    thrift = np.float32(config.thrift_mixed if condition == "mixed" else config.thrift)
     looks = config.steps // settings.look_every
     turns = [int(share * looks) for share in (settings.turn, *settings.again)]
     before, trace = None, []
@@ -84,7 +98,7 @@ def discover(config, run, condition: str) -> dict[str, np.ndarray]:
             state = turn(state, *train[:2])
         state, seen = learn(state, *train[:2], thrift)
         run.tell_faults(condition, faults.found(state.moments))
-        trace.append((state.opened < slots_lib.CLOSED, seen.activation, seen.surprise.max((1, 2))))
+        trace.append([np.array(x) for x in (state.opened, seen.activation, seen.surprise)])
         if run.stopping:
             raise run.interrupted()
     opened, activation, surprise = (np.stack(x, 1) for x in zip(*trace, strict=True))
@@ -95,19 +109,18 @@ def discover(config, run, condition: str) -> dict[str, np.ndarray]:
         "mean": faults.blank(found, said["mean"]),
         "entangled": faults.blank(found, entangled),
         "faults": found,
-        "opened": opened,
+        "opened": opened < slots_lib.CLOSED,
         "activation_trace": activation,
-        "surprise": surprise,
+        "surprise": surprise.max((2, 3)),
     }
 
 
 def untrained(config) -> dict[str, np.ndarray]:
     """The control: a bank that learnt nothing, with every slot open."""
-    seeds = config.seed + jnp.arange(config.seeds)
-    train, test = jax.jit(jax.vmap(functools.partial(experience, config, "independent")))(seeds)
+    train, test = gather(config, "independent")
     init, _, _, look = programs(config.width, config.hidden, settings_of(config))
-    state = init(jax.vmap(jax.random.key)(seeds), *train[:2])
-    state = state.replace(opened=jnp.zeros_like(state.opened))
+    state = init(_seeds(config), *train[:2])
+    state = state.replace(opened=np.zeros(state.opened.shape, np.int32))
     return _said(look(state, *test[:2], config.objects), test)
 
 
@@ -123,6 +136,10 @@ def main(config, run) -> dict:
     return result
 
 
+def _seeds(config) -> np.ndarray:
+    return np.arange(config.seed, config.seed + config.seeds)
+
+
 def _met(part: world_lib.Experience, usual: world_lib.Usual):
     """What the bank gets of an experience, and the truth that scores it."""
     outcome = world_lib.standardise(usual, part)
@@ -134,13 +151,14 @@ def _met(part: world_lib.Experience, usual: world_lib.Usual):
 def _said(seen: slot_bank.Look, test) -> dict[str, np.ndarray]:
     """Per seed: slots of held-out objects, gates, and the share of outcomes' variance foreseen."""
     acts, _, truth = test
-    error = jnp.mean((acts.outcome - seen.mean) ** 2, (1, 2))
+    outcome = np.asarray(acts.outcome)
+    error = np.mean((outcome - np.asarray(seen.mean)) ** 2, (1, 2))
     out = {
         "mean": seen.slots.mean,
         "truth": truth,
         "activation": seen.activation,
         "gates": seen.gates,
-        "explained": 1 - error / jnp.var(acts.outcome, (1, 2)),
+        "explained": 1 - error / np.var(outcome, (1, 2)),
     }
     return {name: np.asarray(x) for name, x in out.items()}
 

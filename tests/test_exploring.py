@@ -1,5 +1,7 @@
 """The agent among the rooms: plans that arrive, lives that repeat, regions that cover the floor."""
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -40,10 +42,12 @@ def test_regions_are_blocks_by_actions_and_straddle_the_tv_room():
 @pytest.fixture(scope="module")
 def lived():
     """(lives, diary) without a TV, with noise and with noise again; the number of programs."""
-    init, live = exploring.make_explorer(SHORT)
-    begin = jax.jit(jax.vmap(init))
-    keys = jax.vmap(jax.random.key)(jnp.arange(2))
-    return [live(begin(keys, jnp.full(2, kind)), 2) for kind in (0, 1, 1)], live._cache_size()
+    live = exploring.make_explorer(SHORT)
+    born = jax.vmap(functools.partial(exploring.born, SHORT.width, SHORT.members))
+    newborns = jax.jit(born)(jax.vmap(jax.random.key)(jnp.arange(2)))
+    lot = lambda kind: exploring.Lot(np.array([kind]), np.array([0]), np.array([3.0]))  # noqa: E731
+    told = [live(newborns, lot(kind)) for kind in (0, 1, 1)]
+    return [jax.tree.map(lambda x: x[:, 0], one) for one in told], live._cache_size()
 
 
 def test_one_program_serves_all_worlds_and_a_life_repeats_to_the_bit(lived):

@@ -148,7 +148,8 @@ def explores(pictures):
     settings = exploring.ExploreSettings(
         episodes=1, steps=60, width=4, updates=1, batch=4, tests=4, members=2
     )
-    life = exploring._init(settings, KEY, jnp.int32(0))
+    newborn = exploring.born(settings.width, settings.members, KEY)
+    life = exploring._begin(settings, newborn, exploring.Lot(jnp.int32(0), jnp.int32(0), 3.0))
     life = life.replace(world=life.world.replace(pictures=pictures[0]))
     life, _ = exploring._episode(settings, life)
     return life.params, life.optimiser

@@ -13,6 +13,8 @@ from nsca_jax.worlds import rooms
 UP, DOWN, LEFT, RIGHT = range(4)
 KINDS = {name: number for number, name in enumerate(rooms.TV_KINDS)}
 
+EYE = rooms.EYE_NOISE * jax.random.normal(jax.random.key(0), (rooms.VIEW,))
+
 
 def cell(row, column):
     return jnp.int32(row * rooms.SIDE + column)
@@ -22,15 +24,20 @@ def world(kind):
     return rooms.make(jax.random.key(3), jnp.int32(KINDS[kind]))
 
 
+def reset(here):
+    state, _ = rooms.reset(here, jax.random.key(4), jax.random.key(0))
+    return state
+
+
 def walk(kind, start, actions, age=0.0):
     """Views [T + 1, VIEW] and cells of a walk from `start`, the eye's noise the same all along."""
     here = world(kind)
-    state = rooms.reset(here, jax.random.key(4)).replace(cell=start)
-    views, cells = [rooms.view(here, state, jax.random.key(0))], [int(state.cell)]
+    state = reset(here).replace(cell=start)
+    views, cells = [rooms.view(here, state, EYE)], [int(state.cell)]
     for number, action in enumerate(actions):
         key = jax.random.fold_in(jax.random.key(5), number)
-        state = rooms.step(here, state, jnp.int32(action), jnp.float32(age), key)
-        views.append(rooms.view(here, state, jax.random.key(0)))
+        state = rooms.step(here, state, jnp.int32(action), jnp.float32(age), rooms.chance(key, key))
+        views.append(rooms.view(here, state, EYE))
         cells.append(int(state.cell))
     return np.array(views), cells
 
@@ -63,10 +70,11 @@ def test_the_driven_room_goes_on_when_the_walker_moves():
 @pytest.mark.parametrize("kind", ["noise", "loud", "shifted", "heavy", "fading", "coin", "none"])
 def test_the_screen_has_the_mean_and_size_of_its_kind(kind):
     here = world(kind)
-    state = rooms.reset(here, jax.random.key(4))
+    state = reset(here)
     keys = jax.random.split(jax.random.key(6), 4000)
     age = jnp.float32(rooms.FADING_STEPS)
-    step = jax.vmap(lambda k: rooms.step(here, state, jnp.int32(rooms.STAY), age, k).screen)
+    stay = lambda luck: rooms.step(here, state, jnp.int32(rooms.STAY), age, luck)  # noqa: E731
+    step = jax.vmap(lambda k: stay(rooms.chance(k, k)).screen)
     screens = np.asarray(step(keys))
     frame = np.asarray(here.frame)
     size = {"loud": 3.0, "fading": 2.0 / np.e, "none": 0.0}.get(kind, 1.0)
@@ -106,11 +114,12 @@ def test_held_out_steps_are_true_to_the_world():
     assert set(np.asarray(rooms.ROOM_OF)[tests.cell]) == {rooms.CLOCK, rooms.LONG, rooms.DRIVEN}
     after = rooms.ROOM_OF[rooms.NEXT_CELL[tests.cell, tests.action]]
     assert (after == rooms.ROOM_OF[np.asarray(tests.cell)]).all()
+    luck = rooms.chance(jax.random.key(0), jax.random.key(1))
     for n in range(200):
         place = int(rooms.ROOM_OF[int(tests.cell[n])]) - rooms.CLOCK
         shown = here.pictures[place, : rooms.PERIODS[place]] - tests.view[n, : rooms.ROOM]
         phase = jnp.zeros(3, jnp.int32).at[place].set(jnp.argmin((shown**2).sum(-1)))
         state = rooms.State(tests.cell[n], phase, jnp.zeros(rooms.SCREEN))
-        state = rooms.step(here, state, tests.action[n], jnp.float32(0), jax.random.key(0))
-        seen = rooms.view(here, state, jax.random.key(1))[: rooms.ROOM]
+        state = rooms.step(here, state, tests.action[n], jnp.float32(0), luck)
+        seen = rooms.view(here, state, EYE)[: rooms.ROOM]
         assert np.abs(seen - tests.next_picture[n]).max() < 8 * rooms.EYE_NOISE

@@ -1,9 +1,10 @@
 """One agent among rooms and a TV: a signal values regions, a plan goes there, a network learns.
 
-`make_explorer(settings)` gives `(init, live)`; `live` is one jitted `lax.scan` over episodes,
-`vmap`ped over lives (seeds, kinds of TV, or both), with donated state. Every `stride` steps the new
-transitions are judged before any learning from them, the network learns from replay over the whole
-life, and the plan is made anew.
+`born` makes a seed's world and networks; `make_explorer(settings)` gives `live`, one jitted
+`lax.scan` over episodes, `vmap`ped over seeds and lots: a TV, and a signal before it. Every
+`stride` steps the new transitions are judged before any learning from them, the network learns from
+replay over the whole life, and the plan is made anew. What chance brings in an episode is drawn at
+its beginning.
 """
 
 # flax dataclasses have `replace`, and jnp functions one array to return, though not to pyright.
@@ -28,7 +29,8 @@ from nsca_jax.worlds import rooms
 A = len(rooms.ACTIONS)
 Array = Any  # JAX's while a life is lived, numpy's once it is told
 LAST_RATE = 0.05  # the learning rate at the end of a life, over that at its beginning
-BIRTH, TEST, EPISODE, STEP, LEARN = range(5)  # streams of random numbers
+STREAMS = 5  # of random numbers
+BIRTH, TEST, EPISODE, STEP, LEARN = range(STREAMS)
 BLOCK = 3  # cells a side; the columns are shifted by one, so that blocks straddle the rooms
 
 
@@ -46,8 +48,7 @@ REGIONS = int(REGION.max()) + 1
 class ExploreSettings:
     """Everything static about a life; hashable, hence a compile-time constant."""
 
-    signal: str = "gamma_progress"
-    bound: float = 3.0  # standard errors
+    signals: tuple[str, ...] = ("gamma_progress",)  # of which a life's lot names one
     window: int = 64
     warmup: int = 32
     slow_every: int = 1500  # steps between copies of the predictor, used one period late
@@ -78,20 +79,48 @@ class Step(NamedTuple):
     seen: jax.Array  # [V] the next view
 
 
+class Luck(NamedTuple):
+    """What chance brings in a step, whatever was done before."""
+
+    ties: jax.Array  # [A] breaks them
+    whim: jax.Array  # [] int32, the action of one who does not choose
+    whimsical: jax.Array  # [] bool: that one is taken
+    room: rooms.Chance
+
+
+class Lot(NamedTuple):
+    """What a life is given beside its seed; [W] of W lives."""
+
+    kind: Array  # int32, index into rooms.TV_KINDS
+    signal: Array  # int32, index into the settings' signals
+    bound: Array  # standard errors
+
+
+@struct.dataclass
+class Newborn:
+    """What differs between seeds; whatever the lot."""
+
+    streams: jax.Array  # [5] typed keys of the streams of random numbers
+    world: rooms.World  # without a TV
+    params: Any  # [E, ...] of the members
+
+
 @struct.dataclass
 class Life:
     """Everything a life carries on."""
 
-    key: jax.Array  # typed, never consumed
+    streams: jax.Array  # [5] typed keys, never consumed
+    lot: Lot
     world: rooms.World
+    tests: rooms.Transitions  # held out
     body: rooms.State
     view: jax.Array  # [V] what is seen now
     params: Any  # [E, ...] of the members
     optimiser: faults.Frozen  # [E] a member at fault learns no more (training/faults.py)
     slow: Any  # [E, ...] the copy that errors are compared with
     pending: Any  # [E, ...] the copy that will be
-    networks: rnd.Networks
-    curiosity: Any  # state of the arm
+    networks: Any  # rnd.Networks, for that signal
+    curiosity: tuple  # state of each signal's arm; the lot's is listened to
     error: recent_mean.State  # of the regions
     value: jax.Array  # [CELLS] of the plan
     visited: jax.Array  # [CELLS] bool
@@ -109,43 +138,56 @@ class Diary(NamedTuple):
     cells: Array  # [] int32 of CELLS, ever visited; a share would round 1 to less
 
 
-def make_explorer(settings: ExploreSettings) -> tuple[Callable, Callable]:
-    """(init(key, kind) -> Life, live(Life, episodes) -> (Life, Diary [L, episodes]))
-
-    `init` is of one life, to be `vmap`ped; `live` takes lives stacked on a leading axis L.
+def make_explorer(settings: ExploreSettings) -> Callable:
+    """live(newborns [S], lots [W]) -> (Life [S, W], Diary [S, W, episodes]): each seed has each
+    lot.
     """
 
-    @functools.partial(jax.jit, static_argnums=1, donate_argnums=0)
-    def live(lives: Life, episodes: int):
-        def one(life):
-            return jax.lax.scan(lambda s, _: _episode(settings, s), life, None, episodes)
+    @jax.jit
+    def live(newborns: Newborn, lots: Lot):
+        def one(newborn, lot):
+            life = _begin(settings, newborn, lot)
+            return jax.lax.scan(lambda s, _: _episode(settings, s), life, None, settings.episodes)
 
-        return parallel.vmap(one)(lives)
+        return parallel.vmap(jax.vmap(one, (None, 0)), (0, None))(newborns, lots)
 
-    return functools.partial(_init, settings), live
+    return live
 
 
-def _init(settings: ExploreSettings, key: jax.Array, kind: jax.Array) -> Life:
-    keys = jax.random.split(jax.random.fold_in(key, BIRTH), 4)
-    world = rooms.make(keys[0], kind)
-    view = jnp.zeros(rooms.VIEW)
+def born(width: int, members: int, key: jax.Array) -> Newborn:
+    """The world and the networks of a seed, to be `vmap`ped."""
+    streams = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(STREAMS))
+    keys = jax.random.split(streams[BIRTH], 4)
     place = _place(jnp.int32(0), jnp.int32(0))
-    model = forward.ForwardModel(settings.width)
-    members = jax.random.split(keys[1], settings.members)
-    params = jax.vmap(model.init, (0, None, None))(members, view, place)
+    init = jax.vmap(forward.ForwardModel(width).init, (0, None, None))
+    params = init(jax.random.split(keys[1], members), jnp.zeros(rooms.VIEW), place)
+    return Newborn(streams, rooms.make(keys[0], 0), params)
+
+
+def _begin(settings: ExploreSettings, newborn: Newborn, lot: Lot) -> Life:
+    world, params = newborn.world.replace(kind=lot.kind), newborn.params
+    view = jnp.zeros(rooms.VIEW)
     length = settings.episodes * settings.steps
     history = Step(view, jnp.int32(0), jnp.int32(0), view)
+    networks = ()
+    if "rnd" in settings.signals:
+        key = jax.random.split(newborn.streams[BIRTH], 4)[3]
+        networks = rnd.init_networks(key, rooms.VIEW + 2 * rooms.SIDE)
     return Life(
-        key=key,
+        streams=newborn.streams,
+        lot=lot,
         world=world,
-        body=rooms.reset(world, keys[2]),
+        tests=rooms.held_out(world, newborn.streams[TEST], settings.tests),
+        body=rooms.State(jnp.int32(0), jnp.zeros(3, jnp.int32), jnp.zeros(rooms.SCREEN)),
         view=view,
         params=params,
         optimiser=jax.vmap(_optimiser(settings).init)(params),
         slow=params,
         pending=params,
-        networks=rnd.init_networks(keys[3], rooms.VIEW + place.size - A),
-        curiosity=arms.ARMS[settings.signal].init(REGIONS, settings.window),
+        networks=networks,
+        curiosity=tuple(
+            arms.ARMS[name].init(REGIONS, settings.window) for name in settings.signals
+        ),
         error=recent_mean.init(REGIONS, settings.window),
         value=jnp.zeros(rooms.CELLS),
         visited=jnp.zeros(rooms.CELLS, bool),
@@ -155,11 +197,11 @@ def _init(settings: ExploreSettings, key: jax.Array, kind: jax.Array) -> Life:
 
 
 def _episode(settings: ExploreSettings, life: Life) -> tuple[Life, Diary]:
-    keys = jax.random.split(_draw(life, EPISODE))
-    body = rooms.reset(life.world, keys[0])
-    life = life.replace(body=body, view=rooms.view(life.world, body, keys[1]))
-    rounds = settings.steps // settings.stride
-    life, steps = jax.lax.scan(lambda s, _: _round(settings, s), life, None, rounds)
+    keys = jax.random.split(_draw(life, EPISODE, life.age))
+    body, view = rooms.reset(life.world, keys[0], keys[1])
+    life = life.replace(body=body, view=view)
+    luck = _luck(settings, life), _rehearsals(settings, life)
+    life, steps = jax.lax.scan(functools.partial(_round, settings), life, luck)
     watched = rooms.watches(life.world, steps.cell, steps.action)
     room = jnp.asarray(rooms.ROOM_OF)[steps.cell].ravel()
     diary = Diary(
@@ -172,7 +214,40 @@ def _episode(settings: ExploreSettings, life: Life) -> tuple[Life, Diary]:
     return life, diary
 
 
-def _round(settings: ExploreSettings, life: Life) -> tuple[Life, Step]:
+def _luck(settings: ExploreSettings, life: Life) -> Luck:
+    """Of the steps of the episode that begins [rounds, stride, ...]."""
+
+    def one(age: jax.Array) -> Luck:
+        keys = jax.random.split(_draw(life, STEP, age), 5)
+        ties, whim, share = jax.vmap(lambda key: jax.random.uniform(key, (A,)))(keys[:3])
+        return Luck(
+            ties=1e-6 * ties,
+            whim=(A * whim[0]).astype(jnp.int32),
+            whimsical=share[0] < settings.epsilon,
+            room=rooms.chance(keys[3], keys[4]),
+        )
+
+    drawn = jax.vmap(one)(life.age + jnp.arange(settings.steps))
+    return jax.tree.map(lambda x: x.reshape(-1, settings.stride, *x.shape[1:]), drawn)
+
+
+def _rehearsals(settings: ExploreSettings, life: Life) -> jax.Array:
+    """Rows of the history, uniform over the life so far, that each gradient step of the episode
+    that begins learns from: [rounds, updates, members, batch]; each member draws its own."""
+
+    def one(age: jax.Array, number: jax.Array) -> jax.Array:
+        key = jax.random.fold_in(_draw(life, LEARN, age), number)
+        keys = jax.random.split(key, settings.members)
+        share = jax.vmap(lambda key: jax.random.uniform(key, (settings.batch,)))(keys)
+        return (share * age).astype(jnp.int32)
+
+    ages = life.age + jnp.arange(settings.stride, settings.steps + 1, settings.stride)
+    return jax.vmap(jax.vmap(one, (None, 0)), (0, None))(ages, jnp.arange(settings.updates))
+
+
+def _round(
+    settings: ExploreSettings, life: Life, luck: tuple[Luck, jax.Array]
+) -> tuple[Life, Step]:
     """`stride` steps, then judging, learning and planning."""
     reward = _reward(settings, life)
     plan = planning.improve(
@@ -180,7 +255,7 @@ def _round(settings: ExploreSettings, life: Life) -> tuple[Life, Step]:
     )
     q = planning.action_values(reward, jnp.asarray(rooms.NEXT_CELL), plan, settings.discount)
     life, steps = jax.lax.scan(
-        lambda s, _: _step(settings, q, s), life.replace(value=plan), None, settings.stride
+        functools.partial(_step, q), life.replace(value=plan), luck[0], settings.stride
     )
     life = _judge(settings, life, steps)
     start = life.age - settings.stride
@@ -189,21 +264,18 @@ def _round(settings: ExploreSettings, life: Life) -> tuple[Life, Step]:
         life.history,
         steps,
     )
-    life = _learn(settings, life.replace(history=history))
+    life = _learn(settings, life.replace(history=history), luck[1])
     due = life.age % settings.slow_every < settings.stride
     pick = lambda new, old: jax.tree.map(lambda a, b: jnp.where(due, a, b), new, old)  # noqa: E731
     life = life.replace(slow=pick(life.pending, life.slow), pending=pick(life.params, life.pending))
     return life, Step(None, steps.cell, steps.action, None)
 
 
-def _step(settings: ExploreSettings, q_CxA: jax.Array, life: Life) -> tuple[Life, Step]:
-    keys = jax.random.split(_draw(life, STEP), 5)
-    noise = 1e-6 * jax.random.uniform(keys[0], (A,))  # breaks ties
-    random = jax.random.randint(keys[1], (), 0, A)
-    greedy = jnp.argmax(q_CxA[life.body.cell] + noise)
-    action = jnp.where(jax.random.uniform(keys[2]) < settings.epsilon, random, greedy)
-    body = rooms.step(life.world, life.body, action, life.age.astype(jnp.float32), keys[3])
-    seen = rooms.view(life.world, body, keys[4])
+def _step(q_CxA: jax.Array, life: Life, luck: Luck) -> tuple[Life, Step]:
+    greedy = jnp.argmax(q_CxA[life.body.cell] + luck.ties)
+    action = jnp.where(luck.whimsical, luck.whim, greedy)
+    body = rooms.step(life.world, life.body, action, life.age.astype(jnp.float32), luck.room)
+    seen = rooms.view(life.world, body, luck.room.eye)
     step = Step(life.view, life.body.cell, action, seen)
     visited = life.visited.at[life.body.cell].set(True)
     return life.replace(body=body, view=seen, visited=visited, age=life.age + 1), step
@@ -221,11 +293,17 @@ def _reward(settings: ExploreSettings, life: Life) -> jax.Array:
 
 def _value(settings: ExploreSettings, life: Life) -> jax.Array:
     """Of regions [R]; a learnability counts times the error that it is a share of."""
-    arm = arms.ARMS[settings.signal]
-    score = arm.score(life.curiosity, settings.bound, settings.warmup)
-    if not arm.learnability:
-        return score
-    return jnp.maximum(score - settings.boredom, 0.0) * recent_mean.means(life.error)
+    score = _score(settings, life)
+    learnability = np.array([arms.ARMS[name].learnability for name in settings.signals])
+    worth = jnp.maximum(score - settings.boredom, 0.0) * recent_mean.means(life.error)
+    return jnp.where(jnp.asarray(learnability)[life.lot.signal], worth, score)
+
+
+def _score(settings: ExploreSettings, life: Life) -> jax.Array:
+    """The signal's, of regions [R]."""
+    pairs = zip(settings.signals, life.curiosity, strict=True)
+    scores = [arms.ARMS[name].score(x, life.lot.bound, settings.warmup) for name, x in pairs]
+    return jnp.stack(scores)[life.lot.signal]
 
 
 def _judge(settings: ExploreSettings, life: Life, steps: Step) -> Life:
@@ -236,51 +314,48 @@ def _judge(settings: ExploreSettings, life: Life, steps: Step) -> Life:
     mean, log_variance = predict(life.params, steps.view, place)
     slow_mean, _ = predict(life.slow, steps.view, place)
     looks = jnp.concatenate([steps.seen, place[..., :-A]], -1)
+    rnd_too = "rnd" in settings.signals
     seen = evidence.Evidence(
         error=forward.squared_error(mean[0], steps.seen),
         slow_error=forward.squared_error(slow_mean[0], steps.seen),
         disagreement=jnp.mean(jnp.var(mean, 0), -1),
         variance=jnp.mean(jnp.exp(log_variance[0]), -1),
-        novelty=rnd.novelty(life.networks, looks),
+        novelty=rnd.novelty(life.networks, looks) if rnd_too else None,
     )
     region = jnp.asarray(REGION)[steps.cell, steps.action]
     valid = jnp.ones(region.shape, bool)
+    pairs = zip(settings.signals, life.curiosity, strict=True)
     return life.replace(
-        curiosity=arms.ARMS[settings.signal].update(life.curiosity, region, seen, valid),
+        curiosity=tuple(arms.ARMS[name].update(x, region, seen, valid) for name, x in pairs),
         error=recent_mean.append(life.error, region, seen.error, valid),
-        networks=rnd.learn(life.networks, looks) if settings.signal == "rnd" else life.networks,
+        networks=rnd.learn(life.networks, looks) if rnd_too else life.networks,
     )
 
 
-def _learn(settings: ExploreSettings, life: Life) -> Life:
-    """Gradient steps on the whole life's transitions, drawn uniformly; each member its own."""
+def _learn(settings: ExploreSettings, life: Life, rows_UxExB: jax.Array) -> Life:
+    """Gradient steps of each member on the transitions that are its rows of the history."""
     model, optimiser = forward.ForwardModel(settings.width), _optimiser(settings)
 
     def loss(params, batch):
         mean, log_variance = model.apply(params, batch.view, _place(batch.cell, batch.action))
         return forward.loss(mean, log_variance, batch.seen, settings.beta)
 
-    def member(params, state, key):
-        rows = jax.random.randint(key, (settings.batch,), 0, life.age)
-        batch = jax.tree.map(lambda x: x[rows], life.history)
+    def member(params, state, rows_B):
+        batch = jax.tree.map(lambda x: x[rows_B], life.history)
         value, gradient = jax.value_and_grad(loss)(params, batch)
         change, state = optimiser.update(gradient, state, params, loss=value)
         return optax.apply_updates(params, change), state
 
-    def update(carry: tuple, number: jax.Array):
-        key = jax.random.fold_in(_draw(life, LEARN), number)
-        params, state = carry
-        return jax.vmap(member)(params, state, jax.random.split(key, settings.members)), None
+    def update(carry: tuple, rows_ExB: jax.Array):
+        return jax.vmap(member)(*carry, rows_ExB), None
 
-    start = life.params, life.optimiser
-    (params, state), _ = jax.lax.scan(update, start, jnp.arange(settings.updates))
+    (params, state), _ = jax.lax.scan(update, (life.params, life.optimiser), rows_UxExB)
     return life.replace(params=params, optimiser=state)
 
 
 def _held_out_error(settings: ExploreSettings, life: Life) -> jax.Array:
     """Mean squared error of the pictures that steps in the learnable rooms lead to."""
-    tests = rooms.held_out(life.world, jax.random.fold_in(life.key, TEST), settings.tests)
-    params = jax.tree.map(lambda x: x[0], life.params)
+    tests, params = life.tests, jax.tree.map(lambda x: x[0], life.params)
     model = forward.ForwardModel(settings.width)
     mean, _ = model.apply(params, tests.view, _place(tests.cell, tests.action))
     return jnp.mean(forward.squared_error(mean[:, : rooms.ROOM], tests.next_picture))
@@ -288,15 +363,15 @@ def _held_out_error(settings: ExploreSettings, life: Life) -> jax.Array:
 
 def _tv_score(settings: ExploreSettings, life: Life) -> jax.Array:
     """The signal's score, averaged over the cells and actions that are visits to the TV."""
-    score = arms.ARMS[settings.signal].score(life.curiosity, settings.bound, settings.warmup)
+    score = _score(settings, life)
     cell, action = np.indices((rooms.CELLS, A))
     visit = rooms.watches(life.world, jnp.asarray(cell), jnp.asarray(action))
     return jnp.mean(score[jnp.asarray(REGION)], where=visit)
 
 
-def _draw(life: Life, stream: int) -> jax.Array:
-    """The key of a stream at the life's age."""
-    return jax.random.fold_in(jax.random.fold_in(life.key, stream), life.age)
+def _draw(life: Life, stream: int, age: jax.Array) -> jax.Array:
+    """The key of a stream at an age."""
+    return jax.random.fold_in(life.streams[stream], age)
 
 
 def _place(cell: jax.Array, action: jax.Array) -> jax.Array:

@@ -4,6 +4,7 @@ A function of whole seeds becomes one program a device (`jax.shard_map`): there 
 and a device's seeds have the bits of a run of those seeds alone.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,7 @@ def vmap(function: Callable, in_axes: Any = 0) -> Callable:
     `in_axes`: 0 or None for each argument, or for all; what comes back leads with seeds.
     """
 
+    @functools.wraps(function)
     def call(*arguments):
         axes = in_axes if isinstance(in_axes, tuple) else (in_axes,) * len(arguments)
         with_seeds = next(x for x, axis in zip(arguments, axes, strict=True) if axis is not None)

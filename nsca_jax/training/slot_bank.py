@@ -94,7 +94,7 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
         seen, closed = jnp.ones(acts.action.shape), jnp.zeros(bank.free)
         variables = bank.init(key, acts, seen, known, closed)
         params = variables["params"]
-        opened = jnp.full(bank.free, slots_lib.CLOSED)
+        opened = jnp.full(bank.free, slots_lib.CLOSED, jnp.int32)  # else `learn` compiles twice
         turned = jnp.zeros(bank.free, bool)
         return Bank(params, optimiser.init(params), opened, turned, jnp.zeros((), jnp.int32), key)
 

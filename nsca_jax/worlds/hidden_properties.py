@@ -47,12 +47,15 @@ class Laws:
     noise: jax.Array  # [] standard deviation of the noise of each channel
 
 
-def laws(key: jax.Array, correlation: float, mixed: bool, noise: float) -> Laws:
-    """Laws of a world. `mixed` turns the five true channels by a random rotation of their own."""
+def laws(key: jax.Array, correlation, mixed, noise) -> Laws:
+    """Laws of a world. `mixed` turns the five true channels by a random rotation of their own.
+
+    Numbers or traced scalars, so that one program serves all worlds.
+    """
     true = len(CHANNELS) - 1
-    turn = jax.random.orthogonal(key, true) if mixed else jnp.eye(true)
+    turn = jnp.where(mixed, jax.random.orthogonal(key, true), jnp.eye(true))
     mixing = jnp.eye(len(CHANNELS)).at[:true, :true].set(turn)
-    return Laws(jnp.float32(correlation), mixing, jnp.float32(noise))
+    return Laws(jnp.asarray(correlation, jnp.float32), mixing, jnp.asarray(noise, jnp.float32))
 
 
 def sample(key: jax.Array, world: Laws, objects: int, interactions: int) -> Experience:

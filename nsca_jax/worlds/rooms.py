@@ -81,6 +81,16 @@ class State:
     screen: jax.Array  # [SCREEN]
 
 
+class Chance(NamedTuple):
+    """What chance brings in a step, whatever the walker does: steps can be drawn ahead, many at
+    once, which costs a fraction of drawing within the loop."""
+
+    noise: jax.Array  # [SCREEN] standard normal
+    heavy: jax.Array  # [SCREEN] Student's t with 3 degrees of freedom, of variance 1
+    coin: jax.Array  # [] int32, -1 or 1
+    eye: jax.Array  # [VIEW] what the eye adds to the view that the step leads to
+
+
 class Transitions(NamedTuple):
     """N steps within the learnable rooms, and the picture that is then seen."""
 
@@ -100,30 +110,42 @@ def make(key: jax.Array, kind: jax.Array) -> World:
     )
 
 
-def reset(world: World, key: jax.Array) -> State:
-    """At home, the rooms at random phases, a random frame (dark without a TV)."""
+def reset(world: World, key: jax.Array, eye_key: jax.Array) -> tuple[State, jax.Array]:
+    """At home, the rooms at random phases, a random frame (dark without a TV); and the view."""
     phase_key, screen_key = jax.random.split(key)
-    phase = jax.random.randint(phase_key, (3,), 0, jnp.array(PERIODS))
-    screen = jax.random.normal(screen_key, (SCREEN,)) * (world.kind != _kind("none"))
-    return State(jnp.int32(HOME), phase, screen)
+    phase = _below(PERIODS, jax.random.uniform(phase_key, (3,)))
+    screen, eye = _normal([screen_key, eye_key], VIEW)
+    screen = screen[:SCREEN] * (world.kind != _kind("none"))
+    state = State(jnp.int32(HOME), phase, screen)
+    return state, view(world, state, EYE_NOISE * eye)
 
 
-def step(world: World, state: State, action: jax.Array, age: jax.Array, key: jax.Array) -> State:
+def chance(key: jax.Array, eye_key: jax.Array) -> Chance:
+    """A step's."""
+    noise_key, coin_key, heavy_key = jax.random.split(key, 3)
+    noise, tails, eye = _normal([noise_key, heavy_key, eye_key], 3 * SCREEN)
+    noise = noise[:SCREEN]
+    # of t = z / sqrt(chi2 / 3), variance 3
+    heavy = noise / jnp.sqrt(jnp.sum(tails.reshape(3, SCREEN) ** 2, 0))
+    return Chance(noise, heavy, jax.random.rademacher(coin_key, ()), EYE_NOISE * eye[:VIEW])
+
+
+def step(world: World, state: State, action: jax.Array, age: jax.Array, luck: Chance) -> State:
     """One step; `age` counts the steps of the whole life, by which "fading" fades."""
     cell = jnp.asarray(NEXT_CELL)[state.cell, action]
     driven = jnp.asarray(DRIVE)[action] * (jnp.asarray(ROOM_OF)[state.cell] == DRIVEN)
     phase = (state.phase + jnp.array([1, 1, 0]).at[2].set(driven)) % jnp.array(PERIODS)
-    return State(cell, phase, _screen(world, state, action, age, key))
+    return State(cell, phase, _screen(world, state, action, age, luck))
 
 
-def view(world: World, state: State, key: jax.Array) -> jax.Array:
+def view(world: World, state: State, eye: jax.Array) -> jax.Array:
     """What is seen [VIEW]: the room's picture, the screen where it can be seen, the eye's noise."""
     room = jnp.asarray(ROOM_OF)[state.cell]
     learnable = (room >= CLOCK) & (room <= DRIVEN)
     place = jnp.clip(room - CLOCK, 0, 2)
     picture = world.pictures[place, state.phase[place]] * learnable
     shown = (room == TV) | (world.kind == _kind("everywhere"))
-    return _seen(key, jnp.concatenate([picture, state.screen * shown]))
+    return jnp.concatenate([picture, state.screen * shown]) + eye
 
 
 def watches(world: World, cell: jax.Array, action: jax.Array) -> jax.Array:
@@ -143,28 +165,28 @@ def uniform_rate(kind: str) -> float:
 def held_out(world: World, key: jax.Array, n: int) -> Transitions:
     """n steps, uniform over rooms, then over cells, phases and actions that stay in the room."""
     keys = jax.random.split(key, 7)
-    place = jax.random.randint(keys[0], (n,), 0, 3)
-    inside = jnp.asarray(np.stack([np.flatnonzero(r == ROOM_OF) for r in (CLOCK, LONG, DRIVEN)]))
-    cell = inside[place, jax.random.randint(keys[1], (n,), 0, inside.shape[1])]
+    place, corner, phase, action = jax.vmap(lambda k: jax.random.uniform(k, (n,)))(keys[:4])
+    inside = np.stack([np.flatnonzero(r == ROOM_OF) for r in (CLOCK, LONG, DRIVEN)])
+    place = _below(len(inside), place)
+    cell = jnp.asarray(inside)[place, _below(inside.shape[1], corner)]
     period = jnp.array(PERIODS)[place]
-    phase = jnp.floor(jax.random.uniform(keys[2], (n,)) * period).astype(jnp.int32)
-    action = jax.random.randint(keys[3], (n,), 0, len(ACTIONS))
+    phase, action = _below(period, phase), _below(len(ACTIONS), action)
     leaves = jnp.asarray(ROOM_OF)[jnp.asarray(NEXT_CELL)[cell, action]] == HALL
     action = jnp.where(leaves, STAY, action)
     ahead = jnp.where(place == 2, jnp.asarray(DRIVE)[action], 1)
     reaches = world.kind == _kind("everywhere")
-    screen = jax.random.normal(keys[4], (n, SCREEN)) * reaches
+    screen, eye_now, eye_then = _normal(keys[4:], n * VIEW)
+    screen = screen[: n * SCREEN].reshape(n, SCREEN) * reaches
     now = jnp.concatenate([world.pictures[place, phase], screen], -1)
     then = world.pictures[place, (phase + ahead) % period]
-    return Transitions(_seen(keys[5], now), cell, action, _seen(keys[6], then))
+    now += EYE_NOISE * eye_now.reshape(now.shape)
+    then += EYE_NOISE * eye_then[: n * ROOM].reshape(then.shape)
+    return Transitions(now, cell, action, then)
 
 
-def _screen(world: World, state: State, action, age, key) -> jax.Array:
+def _screen(world: World, state: State, action, age, luck: Chance) -> jax.Array:
     """The next frame [SCREEN] of every kind, of which the world's is taken."""
-    noise_key, coin_key, heavy_key = jax.random.split(key, 3)
-    noise = jax.random.normal(noise_key, (SCREEN,))
-    tails = jax.random.normal(heavy_key, (3, SCREEN))  # of t = z / sqrt(chi2 / 3), variance 3
-    pressed = jnp.where(action == PRESS, noise, state.screen)
+    noise, pressed = luck.noise, jnp.where(action == PRESS, luck.noise, state.screen)
     frames = {
         "none": jnp.zeros(SCREEN),
         "noise": noise,
@@ -172,15 +194,21 @@ def _screen(world: World, state: State, action, age, key) -> jax.Array:
         "shifted": world.frame + noise,
         "remote": jnp.where(jnp.asarray(ROOM_OF)[state.cell] == TV, pressed, state.screen),
         "everywhere": pressed,
-        "coin": world.frame * jax.random.rademacher(coin_key, ()),
-        "heavy": noise / jnp.sqrt(jnp.sum(tails**2, 0)),
+        "coin": world.frame * luck.coin,
+        "heavy": luck.heavy,
         "fading": 2.0 * jnp.exp(-age / FADING_STEPS) * noise,
     }
     return jnp.stack([frames[kind] for kind in TV_KINDS])[world.kind]
 
 
-def _seen(key: jax.Array, clean: jax.Array) -> jax.Array:
-    return clean + EYE_NOISE * jax.random.normal(key, clean.shape)
+def _normal(keys, n: int) -> jax.Array:
+    """[len(keys), n] in one call: each call of a generator is a dozen kernels to compile."""
+    return jax.vmap(lambda key: jax.random.normal(key, (n,)))(jnp.stack([*keys]))
+
+
+def _below(most, uniform: jax.Array) -> jax.Array:
+    """int32 in [0, most), of a number in [0, 1)."""
+    return (jnp.asarray(most) * uniform).astype(jnp.int32)
 
 
 def _kind(name: str) -> int:
