@@ -79,9 +79,7 @@ class Prediction:
     outcome_mean: jax.Array  # [B, O]
     outcome_log_variance: jax.Array  # [B, O]
     weight: jax.Array  # [B] trust in the gravity prior
-    penalty: (
-        jax.Array
-    )  # [B] to be added to the loss: prices of the prior's correction and of `Trait`
+    penalty: jax.Array  # [B] for the loss: prices of the prior's correction and of a look's misses
 
 
 def feature_vector(spawn: types.Observation) -> jax.Array:
