@@ -1,5 +1,6 @@
 """Experiments as processes of others: each in a folder of its own, as a user would run it."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -17,14 +18,18 @@ def command(name: str, source: str, folder: Path, fields: Iterable[str] = ()) ->
     return [sys.executable, "-m", f"experiments.{name}", *flags]
 
 
-def start(arguments: list[str], log: Path) -> subprocess.Popen:
-    """One process; what it prints is added to the file `log`.
+def start(arguments: list[str], log: Path, xla_flags: str = "") -> subprocess.Popen:
+    """One process; what it prints is added to the file `log`. It has these XLA flags besides ours.
 
     It has a process group of its own: a Ctrl-C reaches it once, by `stop`, and not twice, which
     would end it unsaved.
     """
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {xla_flags}".strip()
+    env = {**os.environ, "XLA_FLAGS": flags} if flags else None
     with log.open("a", encoding="utf-8") as file:
-        return subprocess.Popen(arguments, stdout=file, stderr=subprocess.STDOUT, process_group=0)
+        return subprocess.Popen(
+            arguments, stdout=file, stderr=subprocess.STDOUT, process_group=0, env=env
+        )
 
 
 def stop(processes: Iterable[subprocess.Popen]) -> None:

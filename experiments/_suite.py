@@ -15,17 +15,20 @@ from nsca_jax.reports import html, results
 Commands = Mapping[str, Sequence[str]]  # by the name of the part, which is its folder's too
 
 
-def carry_out(run, commands: Commands, at_once: int, what: str) -> dict[str, dict[str, Any]]:
+def carry_out(
+    run, commands: Commands, at_once: int, what: str, xla_flags: str = ""
+) -> dict[str, dict[str, Any]]:
     """Every part's result, after running those that have none yet, `at_once` at a time.
 
-    Raises BadInput where a part refuses its input, and Interrupted once all have saved.
+    `xla_flags` are of their processes, besides those of this one. Raises BadInput where a part
+    refuses its input, and Interrupted once all have saved.
     """
     waiting, running = list(commands), {}
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
                 name = waiting.pop(0)
-                running[name] = start(run, name, commands[name])
+                running[name] = start(run, name, commands[name], xla_flags)
                 _tell(run, len(commands), waiting, running, what)
             time.sleep(_children.POLL_S)
             if run.stopping:
@@ -38,9 +41,9 @@ def carry_out(run, commands: Commands, at_once: int, what: str) -> dict[str, dic
     return {name: read(run, name) for name in commands}
 
 
-def start(run, name: str, command: Sequence[str]) -> subprocess.Popen:
+def start(run, name: str, command: Sequence[str], xla_flags: str = "") -> subprocess.Popen:
     """One part as a process; what it prints goes to NAME.log in the run's folder."""
-    return _children.start(list(command), run.workdir / f"{name}.log")
+    return _children.start(list(command), run.workdir / f"{name}.log", xla_flags)
 
 
 def read(run, name: str) -> dict[str, Any]:

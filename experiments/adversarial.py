@@ -19,7 +19,8 @@ from flax import struct
 
 from experiments import _adversarial_report, _launch, _parts, _ranges
 from nsca_jax import objects, types
-from nsca_jax.evaluation import poison, transfer
+from nsca_jax.curiosity import choose
+from nsca_jax.evaluation import poison
 from nsca_jax.grounding import table as table_lib
 from nsca_jax.reports import results
 from nsca_jax.robustness import attacks, detection
@@ -87,37 +88,40 @@ def make_stage(config) -> Stage:
 
 def babble(config, stage: Stage) -> poison.Levels:
     """A short babble of every seed, and the levels of what its table then holds."""
-    key, per_seed = jax.random.key(config.seed), config.interactions
-    regions = stage.count * len(types.SKILLS) * BINS
-    rounds = config.seeds * per_seed
-    held = transfer.collect(stage.body, CAMERA, key, 0, stage.count, rounds, BINS, regions)
-    rows = jax.tree.map(lambda x: x.reshape(config.seeds, -1, *x.shape[1:]), held.rows)
+    regions, rounds = stage.count * len(types.SKILLS) * BINS, config.seeds * config.interactions
+    keys, choice = _choices(jax.random.key(config.seed), regions, rounds)
+    felt = []
+    for number in range(rounds):
+        one = jax.tree.map(lambda x, n=number: x[n], choice)
+        felt.append(jax.device_get(_feel(stage.body, keys[number], one)))
+    per_seed = config.seeds, config.interactions * regions
+    rows = jax.tree.map(lambda *x: np.concatenate(x).reshape(*per_seed, *x[0].shape[1:]), *felt)
 
-    def one(rows):
-        table = table_lib.update(
-            table_lib.init(stage.count),
-            rows.object_id,
-            rows.measured,
-            rows.measured_ok,
-            rows.outcome.broken,
-        )
-        return poison.levels(table, LEVELS)
+    def one_seed(rows):
+        return poison.levels(table_lib.update(table_lib.init(stage.count), *rows), LEVELS)
 
-    return jax.jit(jax.vmap(one))(rows)
+    return jax.jit(jax.vmap(one_seed))(rows)
 
 
-def looks_at(config, body: experience.Body, first: int, count: int, times: int, purpose: int):
-    """(object_id [S, n], looks [S, n, H, W, 4] uint8), every object as often."""
-    ids = jnp.tile(first + jnp.arange(count), (config.seeds, times))
-    keys = jax.vmap(jax.random.fold_in, (0, None))(_keys(config), purpose)
-    return ids, _render(body, keys, ids, config.camera_noise)
+def looks_at(config, stage: Stage, body: experience.Body, things, times: int, purpose: int):
+    """(object_id [S, n], looks [S, n, H, W, 4] uint8): each of the `things` so many times.
+
+    Drawn in blocks of as many looks as there are known objects: one program serves them all.
+    """
+    ids, size, keys = np.tile(things, times), stage.count, _keys(config.seed, config.seeds)
+    blocks = [
+        _render(body, keys, purpose, n, np.resize(ids[n : n + size], size), config.camera_noise)
+        for n in range(0, len(ids), size)
+    ]
+    looks = np.concatenate(blocks, 1)[:, : len(ids)]
+    return np.broadcast_to(ids, (config.seeds, len(ids))), looks
 
 
 def learn(config, run, stage: Stage, levels: poison.Levels) -> Agent:
     """The read-out, and the guard's limits from looks that it was not trained on."""
-    settings, keys = settings_of(config), _keys(config)
-    ids, looks = looks_at(config, stage.body, 0, stage.count, config.training, 1)
-    _, fresh = looks_at(config, stage.body, 0, stage.count, config.calibration, 2)
+    settings, keys, known = settings_of(config), _keys(config.seed, config.seeds), _known(stage)
+    ids, looks = looks_at(config, stage, stage.body, known, config.training, 1)
+    _, fresh = looks_at(config, stage, stage.body, known, config.calibration, 2)
 
     def one(key, ids, looks, fresh, levels):
         eye, losses = readout.learn(settings, key, looks, levels.level[ids], levels.known[ids])
@@ -138,49 +142,74 @@ def learn(config, run, stage: Stage, levels: poison.Levels) -> Agent:
 
 
 def make_attacks(config) -> dict[str, Callable]:
-    """name -> f(agent, look, answer [P], key) -> look, of one seed and one look in [0, 1]."""
-    settings = settings_of(config)
+    """name -> f(agent, looks [S, n, H, W, 4], answer [S, n, P], keys [S]) -> looks, in [0, 255]."""
+    settings, eps = settings_of(config), config.eps / 255.0
 
-    def flip(agent, answer, weight, x):
-        """By how much wrong answers lead, less what the detector would say of it."""
-        probs, residual = readout.read(settings, agent.eye, x)
-        log = jnp.log(jnp.mean(probs, 0) + 1e-12)
-        right = jax.nn.one_hot(answer, LEVELS, dtype=bool)
-        lead = jnp.max(jnp.where(right, -jnp.inf, log), -1) - jnp.max(
-            jnp.where(right, log, -jnp.inf), -1
-        )
-        gain = jnp.sum(jnp.minimum(lead, LEAD))
-        if not weight:
-            return gain
-        suspicion = detection.score(agent.detector, residual, probs)
-        return gain - weight * jnp.maximum(suspicion + MARGIN - 1, 0)
+    def pgd(size, steps, norm="linf", weight=0.0):
+        climb = climber(settings, steps, norm, wary=weight > 0)
+        return lambda *given: climb(*given, size, weight)
 
-    def pgd(agent, x, answer, key, eps, steps, norm="linf", weight=0.0):
-        loss = functools.partial(flip, agent, answer, weight)
+    out: dict[str, Callable] = {
+        "clean": lambda agent, looks, answer, keys: looks,
+        "random signs": lambda *given: signs(settings)(*given, eps, 0.0),
+        "FGSM": lambda *given: fgsm(settings)(*given, eps, 0.0),
+    }
+    for size in sorted({*config.curve, config.eps}):
+        out[f"PGD {size}"] = pgd(size / 255.0, config.attack_steps)
+    out["PGD l2"] = pgd(config.eps_l2, config.attack_steps, "l2")
+    for weight in config.adaptive_weights:
+        out[f"adaptive {weight:g}"] = pgd(eps, config.adaptive_steps, weight=weight)
+    out["black"] = lambda agent, looks, answer, keys: np.zeros_like(looks)
+    for channel, name in enumerate(CHANNELS):
+        alive = np.arange(len(CHANNELS)) != channel
+        out[f"dead {name}"] = lambda agent, looks, answer, keys, alive=alive: looks * alive
+    return out
+
+
+def flip(settings: readout.ReadOutSettings, agent: Agent, answer, weight, wary: bool, x):
+    """By how much wrong answers lead; of a `wary` attacker less what the detector would say."""
+    probs, residual = readout.read(settings, agent.eye, x)
+    log = jnp.log(jnp.mean(probs, 0) + 1e-12)
+    right = jax.nn.one_hot(answer, LEVELS, dtype=bool)
+    lead = jnp.max(jnp.where(right, -jnp.inf, log), -1) - jnp.max(
+        jnp.where(right, log, -jnp.inf), -1
+    )
+    gain = jnp.sum(jnp.minimum(lead, LEAD))
+    if not wary:
+        return gain
+    suspicion = detection.score(agent.detector, residual, probs)
+    return gain - weight * jnp.maximum(suspicion + MARGIN - 1, 0)
+
+
+@functools.cache
+def climber(settings: readout.ReadOutSettings, steps: int, norm: attacks.Norm, wary: bool):
+    """PGD of any size, and of any weight where `wary`; kept, so that sizes share a program."""
+
+    def one(agent, x, answer, key, eps, weight):
+        loss = functools.partial(flip, settings, agent, answer, weight, wary)
         return attacks.pgd(loss, x, key, eps, steps, norm)
 
-    def fgsm(agent, x, answer, key):
-        return attacks.fgsm(functools.partial(flip, agent, answer, 0.0), x, eps)
+    return _on_looks(one)
 
-    def signs(agent, x, answer, key):
+
+@functools.cache
+def fgsm(settings: readout.ReadOutSettings):
+    """One step of any size."""
+
+    def one(agent, x, answer, key, eps, weight):
+        return attacks.fgsm(functools.partial(flip, settings, agent, answer, 0.0, False), x, eps)
+
+    return _on_looks(one)
+
+
+@functools.cache
+def signs(settings: readout.ReadOutSettings):
+    """The control: a step of that size that knows nothing."""
+
+    def one(agent, x, answer, key, eps, weight):
         return jnp.clip(x + eps * jax.random.rademacher(key, x.shape, x.dtype), 0.0, 1.0)
 
-    def dead(agent, x, answer, key, channel):
-        return x.at[..., channel].set(0.0)
-
-    eps, steps = config.eps / 255.0, config.attack_steps
-    out = {"clean": lambda agent, x, answer, key: x, "random signs": signs, "FGSM": fgsm}
-    for size in sorted({*config.curve, config.eps}):
-        out[f"PGD {size}"] = functools.partial(pgd, eps=size / 255.0, steps=steps)
-    out["PGD l2"] = functools.partial(pgd, eps=config.eps_l2, steps=steps, norm="l2")
-    for weight in config.adaptive_weights:
-        out[f"adaptive {weight:g}"] = functools.partial(
-            pgd, eps=eps, steps=config.adaptive_steps, weight=weight
-        )
-    out["black"] = lambda agent, x, answer, key: 0.0 * x
-    for channel, name in enumerate(CHANNELS):
-        out[f"dead {name}"] = functools.partial(dead, channel=channel)
-    return out
+    return _on_looks(one)
 
 
 def judge(config, attack: Callable, agent: Agent, looks, answer) -> Mapping[str, np.ndarray]:
@@ -188,30 +217,25 @@ def judge(config, attack: Callable, agent: Agent, looks, answer) -> Mapping[str,
 
     answer [S, n, P], surprise and disagreement [S, n] in units of their limits, and a few looks.
     """
-    settings = settings_of(config)
+    seen = np.asarray(attack(agent, looks, answer, _keys(config.seed, config.seeds)), np.uint8)
+    told = jax.device_get(examiner(settings_of(config))(agent, seen))
+    return {**told, "looks": seen[0, :EXAMPLES]}
 
-    def one(agent, look, answer, key):
-        look = jnp.round(255.0 * attack(agent, look / 255.0, answer, key))
+
+@functools.cache
+def examiner(settings: readout.ReadOutSettings):
+    """The compiled (agent, looks [S, n, ...]) -> what `judge` tells of them."""
+
+    def one(agent, look):
         probs, residual = readout.read(settings, agent.eye, look / 255.0)
         limits = agent.detector
-        return (
-            jnp.argmax(jnp.mean(probs, 0), -1),
-            detection.surprise(residual, limits.spread) / limits.surprise_limit,
-            detection.disagreement(probs) / limits.disagreement_limit,
-            look.astype(jnp.uint8),
-        )
+        return {
+            "answer": jnp.argmax(jnp.mean(probs, 0), -1),
+            "surprise": detection.surprise(residual, limits.spread) / limits.surprise_limit,
+            "disagreement": detection.disagreement(probs) / limits.disagreement_limit,
+        }
 
-    def seed(agent, looks, answer, key):
-        keys = jax.random.split(jax.random.fold_in(key, 9), len(looks))
-        return jax.vmap(one, (None, 0, 0, 0))(agent, looks, answer, keys)
-
-    answers, surprise, apart, seen = jax.jit(jax.vmap(seed))(agent, looks, answer, _keys(config))
-    return {
-        "answer": answers,
-        "surprise": surprise,
-        "disagreement": apart,
-        "looks": seen[0, :EXAMPLES],
-    }
+    return jax.jit(jax.vmap(jax.vmap(one, (None, 0))))
 
 
 def main(config, run) -> dict:
@@ -222,8 +246,8 @@ def main(config, run) -> dict:
     levels = poison.Levels(**_parts.once(run, "levels", lambda: vars(babble(config, stage))))
     run.progress(1, len(names) + 2, "parts", next="learning to read looks")
     agent = learn(config, run, stage, levels)
-    ids, looks = looks_at(config, stage.body, 0, stage.count, config.test, 3)
-    nothing = jnp.zeros((*ids.shape, len(poison.READ)), jnp.int32)
+    ids, looks = looks_at(config, stage, stage.body, _known(stage), config.test, 3)
+    nothing = np.zeros((*ids.shape, len(poison.READ)), np.int32)
     records: dict[str, Mapping[str, np.ndarray]] = {}
     for number, name in enumerate(names):
         if run.stopping:
@@ -247,24 +271,59 @@ def main(config, run) -> dict:
 def _arm(config, stage: Stage, agent: Agent, name: str, looks, answer):
     known = make_attacks(config)
     if name == "recoloured":
-        _, looks = looks_at(config, stage.recoloured, 0, stage.count, config.test, 4)
+        _, looks = looks_at(config, stage, stage.recoloured, _known(stage), config.test, 4)
     elif name == "Set B":
+        things = stage.count + np.arange(stage.count_b)
         times = -(-stage.count * config.test // stage.count_b)
-        _, looks = looks_at(config, stage.body, stage.count, stage.count_b, times, 5)
-        answer = jnp.zeros((*looks.shape[:2], len(poison.READ)), jnp.int32)
+        _, looks = looks_at(config, stage, stage.body, things, times, 5)
+        answer = np.zeros((*looks.shape[:2], len(poison.READ)), np.int32)
     return judge(config, known.get(name, known["clean"]), agent, looks, answer)
 
 
-@functools.partial(jax.jit, static_argnums=3)
-def _render(body, keys_S, ids_Sxn, noise: float):
-    def one(key, ids):
-        return readout.spawn_looks(body, CAMERA, key, ids, noise)
+def _on_looks(one: Callable) -> Callable:
+    """`one(agent, look in [0, 1], answer [P], key, eps, weight)` over seeds and packed looks."""
 
-    return jax.vmap(one)(keys_S, ids_Sxn)
+    def seed(agent, looks, answer, key, eps, weight):
+        keys = jax.random.split(jax.random.fold_in(key, 9), len(looks))
+        over = jax.vmap(one, (None, 0, 0, 0, None, None))
+        return jnp.round(255.0 * over(agent, looks / 255.0, answer, keys, eps, weight))
+
+    return jax.jit(jax.vmap(seed, (0, 0, 0, 0, None, None)))
 
 
-def _keys(config) -> jax.Array:
-    return jax.vmap(jax.random.key)(config.seed + jnp.arange(config.seeds))
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _choices(key, regions: int, rounds: int):
+    """(keys, choices) [rounds, regions, ...]: every region of the known objects in each round."""
+    thing, skill, bin = choose.region_parts(jnp.tile(jnp.arange(regions), rounds), BINS)
+    parameters = experience.parameters_in_bin(jax.random.fold_in(key, 0), skill, bin, BINS)
+    keys = jax.vmap(lambda n: jax.random.fold_in(key, n + 1))(jnp.arange(len(thing)))
+    out = keys, experience.Choice(thing, skill, parameters)
+    return jax.tree.map(lambda x: x.reshape(rounds, regions, *x.shape[1:]), out)
+
+
+@jax.jit
+def _feel(body: experience.Body, keys, choice: experience.Choice):
+    """What a table is told of interactions; no more is asked, or compiled."""
+    rows, _ = experience.carry_out(body, CAMERA, keys, choice)
+    return rows.object_id, rows.measured, rows.measured_ok, rows.outcome.broken
+
+
+@functools.partial(jax.jit, static_argnums=5)
+def _render(body, keys_S, purpose, block, ids_n, noise: float):
+    def one(key):
+        key = jax.random.fold_in(jax.random.fold_in(key, purpose), block)
+        return readout.spawn_looks(body, CAMERA, key, ids_n, noise)
+
+    return jax.vmap(one)(keys_S)
+
+
+@functools.cache
+def _keys(first: int, seeds: int) -> jax.Array:
+    return jax.jit(jax.vmap(jax.random.key))(np.arange(first, first + seeds))
+
+
+def _known(stage: Stage) -> np.ndarray:
+    return np.arange(stage.count)
 
 
 if __name__ == "__main__":

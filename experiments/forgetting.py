@@ -44,23 +44,35 @@ def check(config) -> None:
                 )
 
 
-@functools.cache
 def make(method: str, tasks: int, remembered: int, width: int, settings: sequence.Settings):
-    """(init, learn, test) of one method; kept, so that sequences of a shape share programs."""
+    """(init, learn) of one method; kept, so that sequences of a shape share programs."""
+    if "replay" not in method and method != "agem":
+        remembered = 0  # of no account
+        tasks = tasks - 1 if method == "kfac" else 0  # nothing comes after the last
+    return _make(method, tasks, remembered, width, settings)
+
+
+@functools.cache
+def _make(method: str, tasks: int, remembered: int, width: int, settings: sequence.Settings):
     network = mlp.MLP((width,))
     apply = taps.untapped(network)
     dimensions = digits.SIDE**2
     learner = arms.Learner(
         apply, taps.tapped(network), dimensions, tasks, remembered, settings.batch
     )
-    init, learn = sequence.make_learner(
+    return sequence.make_learner(
         lambda key: network.init(key, jnp.zeros(dimensions))["params"],
         apply,
         arms.make(method, learner),
         settings,
     )
-    test = jax.jit(parallel.vmap(lambda p, x, y: sequence.accuracies(apply, p, x, y)))
-    return init, learn, test
+
+
+@functools.cache
+def tester(width: int):
+    """The compiled `sequence.accuracies` of all rows; all methods share it."""
+    apply = taps.untapped(mlp.MLP((width,)))
+    return jax.jit(parallel.vmap(lambda p, x, y: sequence.accuracies(apply, p, x, y)))
 
 
 def learn_sequence(
@@ -69,12 +81,12 @@ def learn_sequence(
     """`matrix` [rows, T, T] of accuracies; data and `strength` lead with rows, one a seed."""
     rows, tasks = data.y_TxN.shape[:2]
     settings = sequence.Settings(config.steps, config.batch, config.learning_rate)
-    init, learn, test = make(method, tasks, config.remembered[name], config.width, settings)
+    init, learn = make(method, tasks, config.remembered[name], config.width, settings)
+    test, strength = tester(config.width), np.asarray(strength, np.float32)
     state = init(_keys(config, rows))
     seen = []
     for task in range(tasks):
-        x, y = jnp.asarray(data.x_TxNxD[:, task]), jnp.asarray(data.y_TxN[:, task])
-        state = learn(state, x, y, jnp.asarray(strength))
+        state = learn(state, data.x_TxNxD[:, task], data.y_TxN[:, task], strength)
         seen.append(np.asarray(test(state.params, data.x_test_TxMxD, data.y_test_TxM)))
         if run.stopping:
             raise run.interrupted()
@@ -85,13 +97,13 @@ def learn_jointly(config, run, name: str, data: digits.Tasks) -> dict[str, np.nd
     """All tasks at once, in as many steps: `matrix` [S, 1, T]."""
     rows, tasks = data.y_TxN.shape[:2]
     settings = sequence.Settings(config.steps * tasks, config.batch, config.learning_rate)
-    init, learn, test = make("plain", tasks, config.remembered[name], config.width, settings)
-    x = jnp.asarray(data.x_TxNxD.reshape(rows, -1, digits.SIDE**2))
-    y = jnp.asarray(data.y_TxN.reshape(rows, -1))
-    state = learn(init(_keys(config, rows)), x, y, jnp.zeros(rows))
+    init, learn = make("plain", tasks, config.remembered[name], config.width, settings)
+    x = data.x_TxNxD.reshape(rows, -1, digits.SIDE**2)
+    y = data.y_TxN.reshape(rows, -1)
+    state = learn(init(_keys(config, rows)), x, y, np.zeros(rows, np.float32))
     if run.stopping:
         raise run.interrupted()
-    right = np.asarray(test(state.params, data.x_test_TxMxD, data.y_test_TxM))
+    right = np.asarray(tester(config.width)(state.params, data.x_test_TxMxD, data.y_test_TxM))
     return faults.blanked(state.fault, {"matrix": right[:, None]})
 
 

@@ -56,9 +56,8 @@ class Slots:
     mean: jax.Array  # [N, F]; 0 where the slot is closed
     log_variance: jax.Array  # [N, F]; 0 where the slot is closed
 
-    def sample(self, key: jax.Array) -> jax.Array:
-        """[N, K + F] draws of the free slots beside the known ones."""
-        noise = jax.random.normal(key, self.mean.shape)
+    def sample(self, noise: jax.Array) -> jax.Array:
+        """[N, K + F] draws of the free slots beside the known ones, by standard normal noise."""
         free = self.mean + jnp.exp(0.5 * self.log_variance) * noise
         return jnp.concatenate([self.known, free], -1)
 

@@ -347,7 +347,8 @@ def _learn(settings: ExploreSettings, life: Life, rows_UxExB: jax.Array) -> Life
         return optax.apply_updates(params, change), state
 
     def update(carry: tuple, rows_ExB: jax.Array):
-        return jax.vmap(member)(*carry, rows_ExB), None
+        params, state = carry
+        return jax.vmap(member)(params, state, rows_ExB), None
 
     (params, state), _ = jax.lax.scan(update, (life.params, life.optimiser), rows_UxExB)
     return life.replace(params=params, optimiser=state)
