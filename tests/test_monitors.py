@@ -49,6 +49,9 @@ def test_curiosity_that_finds_nothing_new():
     assert not found.alarm
     visits[0, 0, 1:] = 1  # all had been seen at the start: nothing is left to find
     assert not monitors.curiosity_stalled(visits, "a lower bound").alarm
+    many = np.repeat(visits, 8, 0)
+    many[0, :, 9] = 0  # one region, of one seed in eight: too few to be missed
+    assert not monitors.curiosity_stalled(many, "a lower bound").alarm
 
 
 def test_a_penalty_under_which_nothing_new_is_learnt():

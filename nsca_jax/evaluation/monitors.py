@@ -62,21 +62,23 @@ def slot_collapse(mean_SxNxF: np.ndarray, open_SxF: np.ndarray, remedy: str) -> 
 def curiosity_stalled(visits_SxTxR: np.ndarray, remedy: str) -> Reading:
     """Does the agent still find what it has not seen? Visits of R regions in T stretches of a run.
 
-    The value is that of the run's last quarter. Having seen everything is no stall.
+    The value is that of the run's last quarter. It is no stall where so little is unseen that even
+    to find all of it would not have reached the limit.
     """
     visits = np.asarray(visits_SxTxR, np.float64)
     seen = np.cumsum(visits, 1) > 0
     early = max(1, visits.shape[1] * 3 // 4)
     fresh = seen[:, -1].sum(-1) - seen[:, early - 1].sum(-1)
     spent = np.maximum(visits[:, early:].sum((1, 2)), 1.0)
-    left = float(np.mean(1.0 - seen[:, -1].mean(-1)))
-    value = float(np.mean(1000.0 * fresh / spent))
+    unseen = (~seen[:, -1]).sum(-1)
+    value, missed = (float(np.mean(1000.0 * x / spent)) for x in (fresh, unseen))
+    left = float(np.mean(unseen)) / visits.shape[-1]
     return _reading(
         "curiosity_stalled",
         f"new regions per thousand interactions, {100 * left:.0f} % of regions still unseen",
         value,
         STALLED,
-        left > 0 and value < STALLED,
+        value < STALLED <= value + missed,
         remedy,
     )
 
