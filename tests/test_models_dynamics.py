@@ -274,8 +274,8 @@ def trait(by_look: float) -> dict:
 def thing_of(size) -> Thing:
     """Things alike but for their log size [B]."""
     size = jnp.asarray(size)[:, None]
-    parts = (jnp.ones((len(size), n)) for n in (STUFF, FORM, OUTLINE))
-    return Thing(*parts, size)
+    stuff, form, outline = (jnp.ones((len(size), n)) for n in (STUFF, FORM, OUTLINE))
+    return Thing(stuff, form, outline, size)
 
 
 def test_a_sound_moves_with_its_pitch():
@@ -344,8 +344,9 @@ def test_memory_teaches_the_look_and_learns_nothing_from_it():
     memory = memory_of("weight", [1.0, 1.0]).at[1].set(0.0)
     thing = thing_of([0.0, 0.0])
 
-    def miss(params):
-        return Trait("weight", 3.0).apply({"params": params}, thing, memory)[1]
+    def miss(params) -> jax.Array:
+        told: Any = Trait("weight", 3.0).apply({"params": params}, thing, memory)
+        return told[1]
 
     params = trait(0.5)
     np.testing.assert_allclose(miss(params), [0.25, 0.0])

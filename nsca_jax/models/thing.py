@@ -85,4 +85,5 @@ class Trait(nn.Module):
         seen = nn.Dense(1, name="look")(jnp.concatenate([thing.stuff, thing.outline], -1))
         seen = seen + exponent * thing.size
         miss = jnp.square(seen - jax.lax.stop_gradient(remembered))[..., 0]
-        return jnp.where(known[..., None], remembered, seen), jnp.where(known, miss, 0.0)
+        number = jnp.where(known[..., None], remembered, seen)
+        return number, known * miss  # pyright: ignore[reportReturnType]
