@@ -26,8 +26,8 @@ def get_config(preset: str = "laptop"):
     config.readout = 150
     config.test = 100
 
-    config.steps = 1500
-    config.batch = 32
+    config.steps = 3000
+    config.batch = 16
     config.width = 48  # of the belief of each thing
     config.learning_rate = 6e-3
     config.weight_decay = 0.1

@@ -57,7 +57,8 @@ def perceive(config, run, folder: Path, split: str, scenario: str) -> dict[str, 
             percept = jax.device_get(_percept(frames))
             looks = _shrink(frames[-foresight.OBSERVED :], SHOWN_PX)
             seen = {"things": percept.things, "near": percept.near, "looks": looks}
-            rows.append(trial | seen | {"last": frames[-1]})
+            alone = jax.device_get(_percept(frames[-1:]).near[0])
+            rows.append(trial | seen | {"last": frames[-1], "last_near": alone})
             run.progress(len(rows), len(dataset.ids), f"{split} trials", of=scenario)
             if run.stopping:
                 raise run.interrupted()
@@ -142,7 +143,7 @@ def stills(seen: dict[str, dict]) -> dict[str, np.ndarray]:
 
     def x(split: str) -> np.ndarray:
         pixels = _shrink(seen[split]["last"], STILL_PX).reshape(len(seen[split]["last"]), -1)
-        return np.concatenate([pixels / 255.0, seen[split]["near"][:, -1]], -1)
+        return np.concatenate([pixels / 255.0, seen[split]["last_near"]], -1)
 
     return {k: np.stack(v) for k, v in _columns([_answer(seen, x("readout"), x("test"))]).items()}
 

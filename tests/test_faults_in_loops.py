@@ -176,7 +176,7 @@ LOOPS = {
     reads: jnp.abs(drawn(ROWS, 16, 16, 4)),
     imitates: drawn(ROWS, 4),
     goes_on: jnp.abs(drawn(ROWS, 41, 3)),
-    foresees: jnp.abs(drawn(ROWS, 16, 3)),
+    foresees: jnp.abs(drawn(ROWS, 16, figures.NEARNESSES)),
     discovers: drawn(ROWS, 6, 1),
     trusts: drawn(ROWS, 1),
     explores: None,

@@ -105,9 +105,42 @@ def test_a_percept_tells_where_things_are_and_how_near():
     np.testing.assert_array_equal(others, 0)
     np.testing.assert_allclose(near[0], 0, atol=1e-3)
     assert near[1, 0] > 0.8  # the squares overlap
-    assert (np.diff(near[1]) >= 0).all()
+    reaches = len(figures.REACHES_px)
+    assert (np.diff(near[1, :reaches]) >= 0).all()
     assert near[2, 0] < 0.05 < 0.5 < near[2, 2]  # three pixels between them
     np.testing.assert_array_equal(things[3, figures.RED], 0)
+    np.testing.assert_array_equal(near[3], 0)
+
+
+def test_red_treads_on_yellow_with_its_foot_alone_though_it_covers_it():
+    empty, film = picture(red=None), [picture(red=(50, y)) for y in (38, 40, 34)]
+    near = np.asarray(perceive(jnp.array([[empty, *film]]), 1).near)[0, :, -2:]
+    np.testing.assert_allclose(near[0], 0, atol=1e-6)
+    assert (near[1] > 0.9).all()  # stands on it, and hides most of it
+    assert (near[2] > 0.5).all()  # its foot on the nearer edge
+    before = np.asarray(perceive(jnp.array([[picture(red=(50, 46))]]), 1).near)[0, 0]
+    assert before[0] > 0.5  # in front of it: near in the picture
+    np.testing.assert_allclose(before[-2:], 0, atol=1e-6)
+    ball = np.zeros((1, 64, 64), np.float32)
+    down, across = np.mgrid[:64, :64]
+    ball[0][np.hypot(down - 30, across - 30) < 8] = 1
+    beside = np.zeros_like(ball)
+    beside[0, 28:34, 36:44] = 1  # behind its waist, not beneath it
+    low, whole = np.asarray(figures.treading(jnp.array(ball), jnp.array(beside)))[0]
+    assert low < 0.01 < 0.5 < whole
+
+
+def test_light_tells_its_side():
+    image = picture(yellow=None)
+    image[26:34, 16:20] *= 1.2
+    image[26:34, 20:24] *= 0.8
+    other = perceive(jnp.array([[image], [image[::-1]], [np.rot90(image)]]), 1).things
+    red = np.asarray(other)[:, 0, figures.RED]
+    lit = red[:, [figures.LIGHT_ACROSS, figures.LIGHT_DOWN]]
+    assert lit[0, 0] < -0.05
+    np.testing.assert_allclose(lit[1], lit[0], atol=1e-4)
+    np.testing.assert_allclose(lit[2], [0, -lit[0, 0]], atol=1e-4)
+    np.testing.assert_allclose(red[:, figures.TONE], red[0, figures.TONE], atol=1e-5)
 
 
 def test_other_things_keep_their_names_and_mirrors_turn_them():
@@ -167,17 +200,31 @@ def test_what_moves_evenly_is_foreseen_after_learning():
     assert (errors[1] < errors[0]).all()
 
 
-def test_windows_say_what_came_and_a_mirror_changes_sides_alone():
+def test_windows_say_what_came_and_are_turned_towards_yellow():
     films = moving_films(3, 2)
     of = foresight.window(films, jnp.array([1, 2]), jnp.array([5, 20]))
     np.testing.assert_array_equal(of.seen.near[1], films.near[2, 15:21])
     np.testing.assert_array_equal(of.things[0, 3], films.things[1, 5 + 4 * model_lib.SPAN])
     greatest = films.near[2, 15 : 20 + 2 * model_lib.SPAN + 1].max(0)
-    np.testing.assert_array_equal(of.near[1, 1, model_lib.REACHES :], greatest)
+    np.testing.assert_array_equal(of.near[1, 1, figures.NEARNESSES :], greatest)
     assert of.valid[0].all()
     assert of.valid[1].sum() == (39 - 20) // model_lib.SPAN
-    flipped = foresight.mirror(of, jnp.array([True, False]))
-    np.testing.assert_array_equal(flipped.things[1], of.things[1])
-    np.testing.assert_array_equal(flipped.things[0, ..., figures.X], -of.things[0, ..., figures.X])
-    np.testing.assert_array_equal(flipped.things[0, ..., figures.Y], of.things[0, ..., figures.Y])
-    np.testing.assert_array_equal(flipped.near, of.near)
+    np.testing.assert_array_equal(foresight.leftward(of.seen), [False, True])
+    turned = foresight.turned(of)
+    np.testing.assert_array_equal(turned.things[0], of.things[0])
+    sides = np.ones(figures.MOMENTS)
+    sides[list(figures.SIDED)] = -1
+    np.testing.assert_array_equal(turned.things[1], of.things[1] * sides)
+    np.testing.assert_array_equal(turned.seen.things[1], of.seen.things[1] * sides)
+    np.testing.assert_array_equal(turned.near, of.near)
+    hidden = figures.Percept(of.seen.things.at[:, :, figures.YELLOW].set(0), of.seen.near)
+    np.testing.assert_array_equal(foresight.leftward(hidden), False)
+
+
+def test_features_are_the_same_in_a_mirror():
+    model = model_lib.Foresight(width=8)
+    seen = jax.tree.map(lambda x: x[:, 2:8], moving_films(3, 3))
+    params = model.init(jax.random.key(0), seen, foresight.IMAGINED)
+    told = foresight.features(model, params, seen)
+    again = foresight.features(model, params, figures.mirrored(seen))
+    jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-5), told, again)

@@ -14,13 +14,13 @@ from flax import struct
 
 from nsca_jax.priors import figures
 
-SPAN = 3  # observed moments that an imagined one spans
+SPAN = 2  # observed moments that an imagined one spans
 PACE = 0.2  # unit of a change
 SILENCE = -4.0  # log variance told by a newborn
 LOG_VARIANCE = (-9.0, 2.0)
 KINDS = (0, 1, *(2,) * figures.OTHERS)
 TOUCH = 1.5  # spreads from a middle to an edge, about
-REACHES = len(figures.REACHES_px)
+UNLIKELY = -2.0  # logit of a peak's rise in a moment, told by a newborn
 
 
 @struct.dataclass
@@ -39,8 +39,7 @@ class Future:
 
     things: jax.Array  # [B, K, N, M] means
     things_log_variance: jax.Array  # [B, K, N, M]
-    near: jax.Array  # [B, K, 2 R] means: nearness, and the greatest until then
-    near_log_variance: jax.Array  # [B, K, 2 R]
+    near: jax.Array  # [B, K, 2 R] in [0, 1]: nearness, and the greatest until then
 
 
 class Foresight(nn.Module):
@@ -123,21 +122,32 @@ class ImaginedMoment(nn.Module):
         change = nn.sigmoid(keep) * belief.change + PACE * correction
         change = change * (belief.things[..., :1] > 0)
         things = jnp.clip(belief.things + change, -2.0, 2.0)
-        red, yellow = things[..., figures.RED, :], things[..., figures.YELLOW, :]
-        pair = [hidden[..., k, :] for k in (figures.RED, figures.YELLOW)]
-        pair += [red, yellow, jnp.abs(red - yellow) / PACE]
-        y = nn.silu(nn.Dense(self.width, name="compare")(jnp.concatenate(pair, -1)))
-        near, rise, doubt = jnp.split(
-            nn.Dense(4 * REACHES, name="near")(y), (REACHES, 2 * REACHES), -1
-        )
-        peak = belief.peak + (1 - belief.peak) * nn.sigmoid(rise)
+        pair = jnp.array((figures.RED, figures.YELLOW))
+        seen = [hidden[..., pair, :], things[..., pair, :], spread[..., pair[:1], :]]
+        seen = [x.reshape(*x.shape[:-2], -1) for x in seen]
+        y = jnp.concatenate([*seen, _standing(things)], -1)
+        for name in ("compare", "judge"):
+            y = nn.silu(nn.Dense(self.width, name=name)(y))
+        near, rise = jnp.split(nn.Dense(2 * figures.NEARNESSES, name="near")(y), 2, -1)
+        peak = belief.peak + (1 - belief.peak) * nn.sigmoid(rise + UNLIKELY)
         shown = Future(
             things,
             jnp.clip(spread + SILENCE, *LOG_VARIANCE),
             jnp.concatenate([nn.sigmoid(near), peak], -1),
-            jnp.clip(doubt + SILENCE, *LOG_VARIANCE),
         )
         return Belief(hidden, things, change, peak), shown
+
+
+def _standing(things: jax.Array) -> jax.Array:
+    """[..., D] how red stands to yellow: apart, between their edges, and by red's foot."""
+    red, yellow = things[..., figures.RED, :], things[..., figures.YELLOW, :]
+    apart = (red - yellow) / PACE
+    place, spread = slice(figures.X, figures.Y + 1), slice(figures.ACROSS, figures.DOWN + 1)
+    reach = TOUCH * (red + yellow)[..., spread]
+    gap = nn.relu(jnp.abs((red - yellow)[..., place]) - reach) / PACE
+    low, ground = red[..., figures.Y] + TOUCH * red[..., figures.DOWN], yellow[..., figures.Y]
+    foot = ((low - ground) / PACE)[..., None]
+    return jnp.concatenate([apart, jnp.abs(apart), gap, jnp.exp(-gap), foot, jnp.abs(foot)], -1)
 
 
 def _relation(things: jax.Array, change: jax.Array) -> tuple[jax.Array, jax.Array]:

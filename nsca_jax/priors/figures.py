@@ -14,16 +14,19 @@ from nsca_jax.priors import visual
 OTHERS = 5
 THINGS = 2 + OTHERS  # red, yellow, others
 RED, YELLOW = 0, 1
-MOMENTS = 6  # of a thing: size, x, y, spread across, spread down, slant
-SIZE, X, Y, ACROSS, DOWN, SLANT = range(MOMENTS)
+MOMENTS = 9  # of a thing: size, x, y, spread across, spread down, slant, tone, light's two slopes
+SIZE, X, Y, ACROSS, DOWN, SLANT, TONE, LIGHT_ACROSS, LIGHT_DOWN = range(MOMENTS)
+SIDED = (X, SLANT, LIGHT_ACROSS)  # change sign in a mirror
 REACHES_px = (1, 3, 6)  # at 64 pixels
+BANDS_px = (1.5, 64.0)  # at 64 pixels: of a figure's foot, from its lowest pixel upwards
+NEARNESSES = len(REACHES_px) + len(BANDS_px)
 EDGE = 0.2  # of a colour over luminance, in which membership rises
-NEAR_px = 4.0  # pixels of overlap at which nearness is 1 - 1/e
+NEAR_px, TREAD_px = 4.0, 2.0  # pixels of overlap at which nearness, or treading, is 1 - 1/e
 HUES = 72  # bins of the circle
 REACH = 3  # bins, from a common hue to the next one
 SMALLEST_px = 2.0  # below this there is nothing
 COMMON_px = 3.0  # a hue of fewer is nobody's
-SLANT_UNIT = 0.2
+SLANT_UNIT, TONE_UNIT, LIGHT_UNIT = 0.2, 0.5, 0.6
 
 
 @struct.dataclass
@@ -31,14 +34,16 @@ class Percept:
     """What is innately seen of T moments of a film."""
 
     things: jax.Array  # [..., T, THINGS, MOMENTS]; all 0 of a thing that is out of view
-    near: jax.Array  # [..., T, 3] nearness of red and yellow within REACHES_px, 0 to 1
+    near: jax.Array  # [..., T, NEARNESSES] of red to yellow, 0 to 1: by REACHES_px, by BANDS_px
 
 
 def percept(film: jax.Array, naming: int) -> Percept:
     """What is seen of a film [T, H, W, 3] in [0, 1]; its first `naming` moments say who is who.
 
     A thing's size is the root of its share of the picture; centroid and spreads go from -1 to 1
-    across and down; slant is the correlation of across and down, times SLANT_UNIT.
+    across and down; slant is the correlation of across and down, times SLANT_UNIT. Tone is its
+    luminance, and the slopes say to which side it is the lighter: a ball's light runs otherwise
+    than a cube's. Yellow is taken to stay where it was seen, though red may cover it.
     """
     red, yellow, other = jnp.moveaxis(membership(film), -1, 0)
     hue = _hue(film)
@@ -46,7 +51,9 @@ def percept(film: jax.Array, naming: int) -> Percept:
     away = _apart(hue[..., None], names)
     whose = jax.nn.one_hot(jnp.argmin(away, -1), OTHERS) * (away <= REACH + 1)
     maps = jnp.concatenate([red[..., None], yellow[..., None], other[..., None] * whose], -1)
-    return Percept(_moments(maps), nearness(red, yellow))
+    ground = jax.lax.cummax(yellow, axis=0)
+    near = jnp.concatenate([nearness(red, ground), treading(red, ground)], -1)
+    return Percept(_moments(maps, film.mean(-1)), near)
 
 
 def membership(rgb: jax.Array) -> jax.Array:
@@ -75,14 +82,34 @@ def nearness(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.stack(out, -1).reshape(*lead, len(REACHES_px))
 
 
+def treading(a: jax.Array, b: jax.Array) -> jax.Array:
+    """[..., 2] how much of the foot of figure `a` [..., H, W], a pixel wider, falls on `b`.
+
+    Its foot is what it has nothing of itself beneath, up to each of BANDS_px above its lowest
+    pixel: what stands on the ground touches it there, and what is merely before it does not.
+    """
+    *lead, height, width = a.shape
+    flat, other = a.reshape(-1, height, width), b.reshape(-1, height, width)
+    rows = jnp.arange(height)[:, None]
+    under = jnp.pad(flat, ((0, 0), (0, 1), (0, 0)))[:, 1:]
+    foot = flat * (1 - jax.lax.cummax(under, axis=1, reverse=True))
+    lowest = jnp.where(flat > 0.5, rows, -height).max((-2, -1), keepdims=True)
+    side, scale = 2 * max(round(height / 64), 1) + 1, TREAD_px * height * width / 64**2
+    out = []
+    for band in BANDS_px:
+        wide = _widest(foot * (rows > lowest - band * height / 64), (1, side, side))
+        out.append(1 - jnp.exp(-(wide * other).sum((-2, -1)) / scale))
+    return jnp.stack(out, -1).reshape(*lead, len(BANDS_px))
+
+
 def mirrored(percept: Percept) -> Percept:
     """What would be seen in a mirror: left and right change places."""
-    signs = jnp.ones(MOMENTS).at[jnp.array([X, SLANT])].set(-1.0)
+    signs = jnp.ones(MOMENTS).at[jnp.array(SIDED)].set(-1.0)
     return percept.replace(things=percept.things * signs)  # type: ignore[attr-defined]
 
 
-def _moments(maps: jax.Array) -> jax.Array:
-    """[..., C, MOMENTS] of maps [..., H, W, C]."""
+def _moments(maps: jax.Array, luminance: jax.Array) -> jax.Array:
+    """[..., C, MOMENTS] of maps [..., H, W, C] under luminance [..., H, W]."""
     height, width = maps.shape[-3:-1]
     across = (jnp.arange(width) + 0.5) / width * 2 - 1
     down = (jnp.arange(height) + 0.5) / height * 2 - 1
@@ -96,7 +123,15 @@ def _moments(maps: jax.Array) -> jax.Array:
     spread_x, spread_y = (jnp.sqrt(jnp.maximum(v, 0.0) + 1e-6) for v in (xx, yy))
     slant = SLANT_UNIT * xy / (spread_x * spread_y)
     size = jnp.sqrt(total / (height * width))
-    out = jnp.stack([size, x, y, spread_x, spread_y, slant], -1)
+    lit = share * luminance[..., None]
+    tone = lit.sum((-3, -2))
+    lit_x = jnp.einsum("...hwc,w->...c", lit, across) - tone * x
+    lit_y = jnp.einsum("...hwc,h->...c", lit, down) - tone * y
+    light = [
+        LIGHT_UNIT * m / (s + 1e-3) / jnp.maximum(tone, 0.02)
+        for m, s in ((lit_x, spread_x), (lit_y, spread_y))
+    ]
+    out = jnp.stack([size, x, y, spread_x, spread_y, slant, TONE_UNIT * tone, *light], -1)
     return out * (total > SMALLEST_px)[..., None]
 
 

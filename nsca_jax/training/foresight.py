@@ -1,7 +1,7 @@
 """Learning without labels to foresee films, and the features that come of it.
 
 Films are percepts (`priors.figures`) a tenth of a second apart. A gradient step draws films and
-moments in them, plain or mirrored, observes a little and is told what came. Everything is for one
+moments in them, observes a little and is told what came. Everything is for one
 seed; callers `vmap`.
 """
 
@@ -23,10 +23,11 @@ from nsca_jax.priors import figures
 from nsca_jax.training import faults
 
 OBSERVED = 6  # moments, a tenth of a second apart
-IMAGINED = 11  # moments, SPAN of those apart
-SHOWN = (0, 1, 2, 3, 5, 7, 10)  # imagined moments that become features
+IMAGINED = 16  # moments, SPAN of those apart
+SHOWN = (1, 2, 3, 5, 8, 11, 15)  # imagined moments that become features
+LATE = 4  # imagined moments, the last ones, over which nearness is averaged
 PAIR = (figures.RED, figures.YELLOW)
-MOMENT_WEIGHTS = (0.5, 1.0, 1.0, 0.5, 0.5, 0.3)  # in the loss: places before shapes
+MOMENT_WEIGHTS = (0.5, 1.0, 1.0, 0.5, 0.5, 0.3, 0.1, 0.1, 0.1)  # in the loss: places first
 RED_WEIGHT = 3.0  # of the red thing, against any other
 MOVING = 0.01  # a moment, where the picture is 2 wide
 ENOUGH = 0.25  # of the way that the red thing has still to go
@@ -100,14 +101,29 @@ def interest(films: figures.Percept) -> jax.Array:
     return DULL + moving * jnp.minimum(left, ENOUGH)
 
 
-def mirror(of: Window, flip: jax.Array) -> Window:
-    """The windows with flip [B] in a mirror: physics knows no left and right."""
+def turned(of: Window) -> Window:
+    """The windows, each in a mirror where yellow was seen on red's left at last.
 
-    def some(things: jax.Array) -> jax.Array:
-        other = figures.mirrored(figures.Percept(things, jnp.zeros(()))).things
-        return jnp.where(flip[:, None, None, None], other, things)
+    Physics knows no left and right: so turned, "towards yellow" is one direction of the picture.
+    """
+    flip = leftward(of.seen)
+    return of.replace(seen=mirror(of.seen, flip), things=_some_mirrored(of.things, flip))
 
-    return of.replace(seen=of.seen.replace(things=some(of.seen.things)), things=some(of.things))
+
+def leftward(seen: figures.Percept) -> jax.Array:
+    """[B] bool: in the last of the moments [B, T, ...] yellow is on the left of red."""
+    pair = seen.things[:, -1, PAIR]
+    return (pair[..., figures.SIZE] > 0).all(-1) & (jnp.diff(pair[..., figures.X])[:, 0] < 0)
+
+
+def mirror(seen: figures.Percept, flip: jax.Array) -> figures.Percept:
+    """Percepts [B, T, ...], those with flip [B] in a mirror."""
+    return seen.replace(things=_some_mirrored(seen.things, flip))
+
+
+def _some_mirrored(things: jax.Array, flip: jax.Array) -> jax.Array:
+    other = figures.mirrored(figures.Percept(things, jnp.zeros(()))).things
+    return jnp.where(flip[:, None, None, None], other, things)
 
 
 def loss_of(future: model_lib.Future, of: Window) -> jax.Array:
@@ -121,9 +137,10 @@ def loss_of(future: model_lib.Future, of: Window) -> jax.Array:
     known = (of.seen.things[:, -1:, :, :1] > 0) & of.valid[..., None, None]
     sized = jnp.arange(figures.MOMENTS) == figures.SIZE
     there = known & ((of.things[..., :1] > 0) | sized)
-    near = losses.gaussian_nll(future.near, future.near_log_variance, of.near, 0.5)
-    valid = jnp.broadcast_to(of.valid[..., None], near.shape)
-    loss = losses.masked_mean(nll, there) + losses.masked_mean(near, valid)
+    told = jnp.clip(future.near, SURE, 1 - SURE)
+    surprise = -(of.near * jnp.log(told) + (1 - of.near) * jnp.log1p(-told))
+    valid = jnp.broadcast_to(of.valid[..., None], surprise.shape)
+    loss = losses.masked_mean(nll, there) + losses.masked_mean(surprise, valid)
     chex.assert_shape(loss, ())
     return loss
 
@@ -148,12 +165,10 @@ def make_learner(model: model_lib.Foresight, settings: Settings):
     moments = settings.latest + 1 - settings.earliest
 
     def draw(key: jax.Array, films: figures.Percept, until: jax.Array) -> Window:
-        which_key, flip_key = jax.random.split(key)
-        count = (settings.batch,)
-        which = jnp.searchsorted(until, jax.random.uniform(which_key, count) * until[-1])
+        at = jax.random.uniform(key, (settings.batch,)) * until[-1]
+        which = jnp.searchsorted(until, at)
         film, now = jnp.divmod(jnp.minimum(which, len(until) - 1), moments)
-        drawn = window(films, film, settings.earliest + now)
-        return mirror(drawn, jax.random.bernoulli(flip_key, 0.5, count))
+        return turned(window(films, film, settings.earliest + now))
 
     def learn(learner: Learner, key: jax.Array, films: figures.Percept, steps: int):
         worth = interest(films)[:, settings.earliest : settings.latest + 1]
@@ -184,26 +199,32 @@ def features(
     """(observed [F, D], imagined [F, E], peak [F, R]) of films [F, OBSERVED, ...].
 
     Observed: percepts of all moments and the belief, others' parts of it summed. Imagined: red and
-    yellow, and their nearness, in the moments SHOWN, and the greatest nearness, which is `peak`.
+    yellow, and their nearness, in the moments SHOWN, and how near they come: at most, until half
+    of the time is over and until the end, and late. The greatest nearness is `peak`. All films are
+    seen as `turned`.
     """
     rows = len(seen.near)
+    seen = mirror(seen, leftward(seen))
     belief: Any = model.apply(params, seen, method="observe")
     future: Any = model.apply(params, belief, IMAGINED, method="imagine")
     others = belief.hidden[:, len(PAIR) :].sum(1)
     observed = [seen.things, seen.near, belief.hidden[:, PAIR], others]
     shown = jnp.array(SHOWN)
     near, peak = jnp.split(future.near, 2, -1)
-    last = jnp.clip(peak[:, -1], SURE, 1 - SURE)
     imagined = [
         future.things[:, shown][:, :, PAIR],
         near[:, shown],
-        near.max(1),
-        peak[:, (IMAGINED // 2, IMAGINED - 1)],
-        jnp.log(last) - jnp.log1p(-last),
-        future.near_log_variance[:, -1],
+        _logit(peak[:, (IMAGINED // 2, IMAGINED - 1)]),
+        _logit(near.max(1)),
+        _logit(near[:, -LATE:].mean(1)),
     ]
 
     def flat(parts: list[jax.Array]) -> jax.Array:
         return jnp.concatenate([x.reshape(rows, -1) for x in parts], -1)
 
     return flat(observed), flat(imagined), peak[:, -1]
+
+
+def _logit(p: jax.Array) -> jax.Array:
+    p = jnp.clip(p, SURE, 1 - SURE)
+    return jnp.log(p) - jnp.log1p(-p)
