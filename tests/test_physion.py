@@ -209,15 +209,15 @@ def test_windows_say_what_came_and_are_turned_towards_yellow():
     np.testing.assert_array_equal(of.near[1, 1, figures.NEARNESSES :], greatest)
     assert of.valid[0].all()
     assert of.valid[1].sum() == (39 - 20) // model_lib.SPAN
-    np.testing.assert_array_equal(foresight.leftward(of.seen), [False, True])
-    turned = foresight.turned(of)
-    np.testing.assert_array_equal(turned.things[0], of.things[0])
     sides = np.ones(figures.MOMENTS)
     sides[list(figures.SIDED)] = -1
-    np.testing.assert_array_equal(turned.things[1], of.things[1] * sides)
-    np.testing.assert_array_equal(turned.seen.things[1], of.seen.things[1] * sides)
-    np.testing.assert_array_equal(turned.near, of.near)
-    hidden = figures.Percept(of.seen.things.at[:, :, figures.YELLOW].set(0), of.seen.near)
+    np.testing.assert_array_equal(foresight.leftward(of.seen), [False, False])
+    seen = foresight.mirror(of.seen, jnp.array([False, True]))
+    np.testing.assert_array_equal(seen.things[1], of.seen.things[1] * sides)
+    np.testing.assert_array_equal(foresight.leftward(seen), [False, True])
+    turned = foresight.turned(of.replace(seen=seen, things=of.things.at[1].multiply(sides)))
+    jax.tree.map(np.testing.assert_array_equal, turned, of)
+    hidden = figures.Percept(seen.things.at[:, :, figures.YELLOW].set(0), seen.near)
     np.testing.assert_array_equal(foresight.leftward(hidden), False)
 
 
