@@ -56,8 +56,9 @@ class Slots:
     mean: jax.Array  # [N, F]; 0 where the slot is closed
     log_variance: jax.Array  # [N, F]; 0 where the slot is closed
 
-    def sample(self, noise: jax.Array) -> jax.Array:
-        """[N, K + F] draws of the free slots beside the known ones, by standard normal noise."""
+    def sample(self, key: jax.Array) -> jax.Array:
+        """[N, K + F] draws of the free slots beside the known ones."""
+        noise = jax.random.normal(key, self.mean.shape)
         free = self.mean + jnp.exp(0.5 * self.log_variance) * noise
         return jnp.concatenate([self.known, free], -1)
 

@@ -63,15 +63,6 @@ class Bank:
     key: jax.Array
 
 
-class Luck(NamedTuple):
-    """What chance brings in a step, whatever was learnt: B objects of a batch."""
-
-    rows: jax.Array  # [B] int32
-    seen: jax.Array  # [B, I] 1 or 0
-    noise: jax.Array  # [B, F] standard normal
-    key_gates: jax.Array  # theirs are too many to draw ahead
-
-
 class Look(NamedTuple):
     """What the bank says of objects of which it sees every interaction."""
 
@@ -107,21 +98,13 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
         turned = jnp.zeros(bank.free, bool)
         return Bank(params, optimiser.init(params), opened, turned, jnp.zeros((), jnp.int32), key)
 
-    def draw(key: jax.Array, number: jax.Array, objects: int, interactions: int) -> Luck:
-        key_rows, key_loss = jax.random.split(jax.random.fold_in(key, number))
-        key_seen, key_share, key_slots, key_gates = jax.random.split(key_loss, 4)
-        met = _met(settings, number / settings.steps, objects)
-        rows = (jax.random.uniform(key_rows, (settings.batch,)) * met).astype(jnp.int32)
-        shape = settings.batch, interactions
-        share = jax.random.uniform(key_share, (shape[0], 1), minval=SHORTEST, maxval=1 + SHORTEST)
-        seen = (jax.random.uniform(key_seen, shape) < share).astype(jnp.float32)
-        noise = jax.random.normal(key_slots, (settings.batch, bank.free))
-        return Luck(rows, seen, noise, key_gates)
-
-    def objective(params, luck: Luck, acts, known, is_open, kl_weight, thrift, turned):
-        slots = apply(params, acts, luck.seen, known, is_open, method="encode")
-        gates = slots_lib.sampled_gates(luck.key_gates, params["gate_logits"], len(known))
-        told = slots.sample(luck.noise)
+    def objective(params, key, acts, known, is_open, kl_weight, thrift, turned):
+        key_seen, key_share, key_slots, key_gates = jax.random.split(key, 4)
+        share = jax.random.uniform(key_share, (len(known), 1), minval=SHORTEST, maxval=1 + SHORTEST)
+        seen = jax.random.uniform(key_seen, acts.action.shape) < share
+        slots = apply(params, acts, seen.astype(jnp.float32), known, is_open, method="encode")
+        gates = slots_lib.sampled_gates(key_gates, params["gate_logits"], len(known))
+        told = slots.sample(key_slots)
         mean, log_variance = apply(params, told, gates, acts, method="decode")
         nll = losses.gaussian_nll(mean, log_variance, acts.outcome)
         nats = jnp.sum(nll, (1, 2)) + slots_lib.kl(slots) @ kl_weight
@@ -131,15 +114,18 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
         alike = settings.likeness_price * slots_lib.likeness(slots)
         return jnp.mean(nats) + turned * slots_lib.concord(slots) + thrift * prices + alike
 
-    def advance(state: Bank, luck: Luck, acts: Acts, known: jax.Array, thrift: jax.Array) -> Bank:
-        done, rows = state.step / settings.steps, luck.rows
+    def advance(state: Bank, acts: Acts, known: jax.Array, thrift: jax.Array) -> Bank:
+        key_rows, key_loss = jax.random.split(jax.random.fold_in(state.key, state.step))
+        done = state.step / settings.steps
+        met = _met(settings, done, len(known))
+        rows = (jax.random.uniform(key_rows, (settings.batch,)) * met).astype(jnp.int32)
         turned = done >= settings.turn
         age = (state.step - state.opened) / settings.ripen
         kl_weight = jnp.clip(age, settings.kl_least, 1.0)
         thrift = thrift * _rise(done, settings.turn, settings.price_full)
         batch = jax.tree.map(lambda x: x[rows], acts)
         value, grads = jax.value_and_grad(objective)(
-            state.params, luck, batch, known[rows], _is_open(state), kl_weight, thrift, turned
+            state.params, key_loss, batch, known[rows], _is_open(state), kl_weight, thrift, turned
         )
         updates, moments = optimiser.update(grads, state.moments, loss=value)
         pace = settings.learning_rate * jnp.minimum(1.0, 40 * done)
@@ -161,12 +147,10 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
         return Look(slots, mean, gates, slots_lib.activation(slots), scores)
 
     def learn(state: Bank, acts: Acts, known: jax.Array, thrift: jax.Array) -> tuple[Bank, Look]:
-        def step(state, luck):
-            return advance(state, luck, acts, known, thrift), None
+        def step(state, _):
+            return advance(state, acts, known, thrift), None
 
-        numbers = state.step + jnp.arange(settings.look_every)
-        ahead = jax.vmap(lambda number: draw(state.key, number, *acts.action.shape))(numbers)
-        state, _ = jax.lax.scan(step, state, ahead)
+        state, _ = jax.lax.scan(step, state, length=settings.look_every)
         seen = look(state, acts, known, _met(settings, state.step / settings.steps, len(known)))
         persists = jnp.max(seen.surprise) > settings.persistent
         persists &= state.step < settings.open_until * settings.steps
