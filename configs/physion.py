@@ -1,6 +1,6 @@
 """Will the red thing touch the yellow one? A world model that foresees films, read out.
 
-    python -m experiments.physion                             # laptop: half an hour on two cores
+    python -m experiments.physion                             # laptop: more than an hour of a core
     python -m experiments.physion --config=configs/physion.py:evidence --workdir=runs/physion
     python -m experiments.physion --config=configs/physion.py:paper --config.data=FOLDER \\
         --workdir=runs/physion-paper                                # Physion itself, in FOLDER
