@@ -19,8 +19,7 @@ from flax import struct
 
 from experiments import _adversarial_report, _launch, _parts, _ranges
 from nsca_jax import objects, types
-from nsca_jax.curiosity import choose
-from nsca_jax.evaluation import poison
+from nsca_jax.evaluation import poison, transfer
 from nsca_jax.grounding import table as table_lib
 from nsca_jax.reports import results
 from nsca_jax.robustness import attacks, detection
@@ -89,11 +88,12 @@ def make_stage(config) -> Stage:
 def babble(config, stage: Stage) -> poison.Levels:
     """A short babble of every seed, and the levels of what its table then holds."""
     regions, rounds = stage.count * len(types.SKILLS) * BINS, config.seeds * config.interactions
-    keys, choice = _choices(jax.random.key(config.seed), regions, rounds)
+    deal = jax.jit(transfer.deal, static_argnums=(1, 2, 3, 4))
+    _, keys, choice = deal(jax.random.key(config.seed), 0, stage.count, rounds, BINS)
     felt = []
-    for number in range(rounds):
-        one = jax.tree.map(lambda x, n=number: x[n], choice)
-        felt.append(jax.device_get(_feel(stage.body, keys[number], one)))
+    for start in range(0, len(keys), regions):  # a block of one program is every region once
+        one = jax.tree.map(lambda x, n=start: x[n : n + regions], (keys, choice))
+        felt.append(jax.device_get(_feel(stage.body, *one)))
     per_seed = config.seeds, config.interactions * regions
     rows = jax.tree.map(lambda *x: np.concatenate(x).reshape(*per_seed, *x[0].shape[1:]), *felt)
 
@@ -151,7 +151,7 @@ def make_attacks(config) -> dict[str, Callable]:
 
     out: dict[str, Callable] = {
         "clean": lambda agent, looks, answer, keys: looks,
-        "random signs": lambda *given: signs(settings)(*given, eps, 0.0),
+        "random signs": lambda *given: signs()(*given, eps, 0.0),
         "FGSM": lambda *given: fgsm(settings)(*given, eps, 0.0),
     }
     for size in sorted({*config.curve, config.eps}):
@@ -203,7 +203,7 @@ def fgsm(settings: readout.ReadOutSettings):
 
 
 @functools.cache
-def signs(settings: readout.ReadOutSettings):
+def signs():
     """The control: a step of that size that knows nothing."""
 
     def one(agent, x, answer, key, eps, weight):
@@ -289,16 +289,6 @@ def _on_looks(one: Callable) -> Callable:
         return jnp.round(255.0 * over(agent, looks / 255.0, answer, keys, eps, weight))
 
     return jax.jit(jax.vmap(seed, (0, 0, 0, 0, None, None)))
-
-
-@functools.partial(jax.jit, static_argnums=(1, 2))
-def _choices(key, regions: int, rounds: int):
-    """(keys, choices) [rounds, regions, ...]: every region of the known objects in each round."""
-    thing, skill, bin = choose.region_parts(jnp.tile(jnp.arange(regions), rounds), BINS)
-    parameters = experience.parameters_in_bin(jax.random.fold_in(key, 0), skill, bin, BINS)
-    keys = jax.vmap(lambda n: jax.random.fold_in(key, n + 1))(jnp.arange(len(thing)))
-    out = keys, experience.Choice(thing, skill, parameters)
-    return jax.tree.map(lambda x: x.reshape(rounds, regions, *x.shape[1:]), out)
 
 
 @jax.jit

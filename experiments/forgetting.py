@@ -46,7 +46,7 @@ def check(config) -> None:
 
 def make(method: str, tasks: int, remembered: int, width: int, settings: sequence.Settings):
     """(init, learn) of one method; kept, so that sequences of a shape share programs."""
-    if "replay" not in method and method != "agem":
+    if method not in arms.REMEMBERING:
         remembered = 0  # of no account
         tasks = tasks - 1 if method == "kfac" else 0  # nothing comes after the last
     return _make(method, tasks, remembered, width, settings)

@@ -85,11 +85,10 @@ def packs(config, run) -> list[list[Pair]]:
     """What is not done yet, as many pairs together as `lives_at_once` allows."""
     left = [pair for pair in plan(config) if not _path(run, *pair).exists()]
     size = max(1, config.lives_at_once // config.seeds)
-    out = []
-    for members in {SIGNALS[signal].get("members", 1): () for signal, _ in left}:
-        alike = [pair for pair in left if SIGNALS[pair[0]].get("members", 1) == members]
-        out += [alike[n : n + size] for n in range(0, len(alike), size)]
-    return out
+    alike: dict[int, list[Pair]] = {}
+    for pair in left:
+        alike.setdefault(SIGNALS[pair[0]].get("members", 1), []).append(pair)
+    return [some[n : n + size] for some in alike.values() for n in range(0, len(some), size)]
 
 
 def plan(config) -> list[Pair]:
@@ -106,7 +105,7 @@ def judge(config, run) -> dict[str, dict[str, exploring.Diary]]:
         run.progress(done, total, "worlds", next=", ".join(" ".join(pair) for pair in pairs))
         for pair, told in zip(pairs, live(config, pairs), strict=True):
             run.write_arrays(_path(run, *pair), told)
-            read(run, *pair)
+            run.tell_faults(", ".join(pair), told["faults"])
         if run.stopping:
             raise run.interrupted()
     run.progress(total, total, "worlds")

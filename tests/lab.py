@@ -18,7 +18,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from nsca_jax.sim import env, skills
+from nsca_jax.sim import env, friction, skills
 from nsca_jax.sim import scene as scene_lib
 from nsca_jax.types import ObjectProperties
 
@@ -119,16 +119,14 @@ def c_state(model: mujoco.MjModel, worlds: env.World, row) -> mujoco.MjData:
 
 
 def c_rollout(
-    truth: ObjectProperties, worlds: env.World, row, steps: int = STEPS, elliptic: bool = False
+    truth: ObjectProperties, worlds: env.World, row, steps: int = STEPS, turned: bool = True
 ) -> dict:
-    """Step one world in C under the same commands, with the exact cone if so asked.
+    """Step one world in C under the same commands; its tangents turn with the slip, as ours do.
 
     Returns qpos [steps, 12] and qvel [steps, 11] after every step, and what acted during it:
     normal_N [steps, 3] (table, left, right) and touch_N [steps, 2, 3] on the fingers.
     """
     model = c_model(truth, int(worlds.object_id[row]))
-    if elliptic:
-        model.opt.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     data = mujoco.MjData(model)
     data.qpos[:], data.qvel[:] = worlds.qpos[row], worlds.qvel[row]
     plan = jax.tree.map(lambda leaf: leaf[row], worlds.plan)
@@ -137,11 +135,31 @@ def c_rollout(
         data.ctrl[:] = _command(
             plan, np.float32(i) * np.float32(scene_lib.DT_S), data.qpos[7:], data.qvel[6:]
         )
-        mujoco.mj_step(model, data)
+        (_c_turned_step if turned else mujoco.mj_step)(model, data)
         normal, touch = _c_forces(model, data)
         for name, value in zip(log, (data.qpos, data.qvel, normal, touch), strict=True):
             log[name].append(value.copy())
     return {name: np.stack(values) for name, values in log.items()}
+
+
+def _c_turned_step(model, data):
+    """mj_step with every contact's first tangent along its slip, by C's own Jacobians."""
+    mujoco.mj_fwdPosition(model, data)
+    jacobians = np.zeros((2, 3, model.nv))
+    for contact in data.contact:
+        for jacobian, geom in zip(jacobians, contact.geom, strict=True):
+            mujoco.mj_jac(model, data, jacobian, None, contact.pos, model.geom_bodyid[geom])
+        normal, *tangents = contact.frame.reshape(3, 3)
+        slip = np.array(tangents) @ (jacobians[1] - jacobians[0]) @ data.qvel
+        if np.linalg.norm(slip) > friction.STILL / contact.friction[0]:
+            first = slip @ tangents / np.linalg.norm(slip)
+            contact.frame[:] = np.concatenate([normal, first, np.cross(normal, first)])
+    mujoco.mj_makeConstraint(model, data)
+    mujoco.mj_projectConstraint(model, data)
+    for stage in (mujoco.mj_fwdVelocity, mujoco.mj_fwdActuation, mujoco.mj_fwdAcceleration):
+        stage(model, data)
+    mujoco.mj_fwdConstraint(model, data)
+    mujoco.mj_Euler(model, data)
 
 
 def _c_forces(model, data):

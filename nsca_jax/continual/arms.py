@@ -11,6 +11,7 @@ from nsca_jax.continual import agem, ewc, kfac, l2, replay, si
 from nsca_jax.continual.method import Method, Params, combine
 
 NAMES = ("plain", "ewc", "ewc_online", "kfac", "si", "l2", "agem", "replay", "ewc_replay")
+REMEMBERING = ("agem", "replay", "ewc_replay")  # keep examples of every task
 
 
 class Learner(NamedTuple):

@@ -63,23 +63,27 @@ def collect(
 
     Rolled out in blocks of `block` worlds by one compiled program.
     """
-    regions = count * len(types.SKILLS) * bins
-    region = jnp.tile(jnp.arange(regions), per_region)
-    thing, skill, bin = choose.region_parts(region, bins)
-    parameters = experience.parameters_in_bin(jax.random.fold_in(key, 0), skill, bin, bins)
+    region, keys, choice = deal(key, first, count, per_region, bins)
     total = region.shape[0]
     padded = -(-total // block) * block
     order = jnp.arange(padded) % total
-    choice = experience.Choice(thing + first, skill, parameters)
     parts = []
     for i in range(padded // block):
         index = order[i * block : (i + 1) * block]
-        keys = jax.vmap(lambda j: jax.random.fold_in(key, j + 1))(index)
         one = jax.tree.map(lambda x, index=index: x[index], choice)
-        rows, course = _carry_out(body, camera, keys, one, noise, forced)
+        rows, course = _carry_out(body, camera, keys[index], one, noise, forced)
         parts.append(jax.device_get((rows, course)))
     rows = jax.tree.map(lambda *x: jnp.asarray(np.concatenate(x)[:total]), *[p[0] for p in parts])
     return HeldOut(rows, _join([p[1] for p in parts], total), region)
+
+
+def deal(key, first: int, count: int, per_region: int, bins: int):
+    """(region [n], keys [n], Choice [n]): every region of the objects, `per_region` times over."""
+    region = jnp.tile(jnp.arange(count * len(types.SKILLS) * bins), per_region)
+    thing, skill, bin = choose.region_parts(region, bins)
+    parameters = experience.parameters_in_bin(jax.random.fold_in(key, 0), skill, bin, bins)
+    keys = jax.vmap(lambda n: jax.random.fold_in(key, n + 1))(jnp.arange(len(region)))
+    return region, keys, experience.Choice(thing + first, skill, parameters)
 
 
 def _join(courses: list[experience.Course], total: int) -> experience.Course:

@@ -226,5 +226,4 @@ def features(
 
 
 def _logit(p: jax.Array) -> jax.Array:
-    p = jnp.clip(p, SURE, 1 - SURE)
-    return jnp.log(p) - jnp.log1p(-p)
+    return jax.scipy.special.logit(jnp.clip(p, SURE, 1 - SURE))
