@@ -124,9 +124,7 @@ def test_bad_configs_are_refused():
 
 
 def test_the_bank_gets_senses_and_standardised_outcomes_and_not_the_truth():
-    config = _config.load("configs/slot_discovery.py:quick")
-    sizes = config.objects, config.interactions
-    told = slot_discovery.experience(sizes, config.noise, jnp.int32(3), 0.0, False, False)
+    told = slot_discovery.experience((500, 10), 0.07, jnp.int32(3), 0.0, False, False)
     acts, known, truth = told[0]
     weight = slots_lib.KNOWN.index("weight")
     others = np.delete(np.asarray(known), [weight, slots_lib.KNOWN.index("size")], 1)
