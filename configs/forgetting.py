@@ -28,7 +28,7 @@ def get_config(preset: str = "laptop"):
     config.learning_rate = 0.1
     config.degrees = (0.0, 30.0, 60.0, 90.0, 120.0)  # of the rotated tasks
 
-    config.methods = config_dict.ConfigDict()  # joint training stands beside them all
+    config.methods = config_dict.ConfigDict()
     config.methods.permuted = (
         "plain",
         "ewc",
@@ -44,6 +44,8 @@ def get_config(preset: str = "laptop"):
     config.methods.halves = ("plain", "ewc", "kfac")
     config.methods.classes = ("plain", "ewc", "kfac", "replay", "ewc_replay")
     config.methods.permuted_ten = ("plain", "ewc", "kfac", "replay")
+
+    config.joint = tuple(config.methods)  # where training on all tasks at once stands beside them
 
     config.remembered = config_dict.ConfigDict()  # examples of a task, by replay and A-GEM
     config.remembered.permuted = 100
@@ -75,6 +77,7 @@ def get_config(preset: str = "laptop"):
         config.methods.halves = ()
         config.methods.classes = ("ewc", "ewc_replay")
         config.methods.permuted_ten = ()
+        config.joint = ("permuted",)
     if preset == "tune":
         config.tune = True
         config.seed = 1000

@@ -38,7 +38,7 @@ def poisoned(facts: Facts, name: str, guarded: bool) -> np.ndarray:
     """[S] percent of a table's entries that say another level, every look having been attacked."""
     record = facts.records[name]
     held = refused(record) if guarded else np.zeros(facts.object_id.shape, bool)
-    share = jax.vmap(_spoilt)(
+    share = _spoilt(
         jax.tree.map(jnp.asarray, facts.levels),
         facts.object_id,
         facts.records["clean"]["answer"],
@@ -182,6 +182,8 @@ def write(config: dict, run, facts: Facts, result: dict) -> None:
     )
 
 
+@jax.jit
+@jax.vmap
 def _spoilt(levels, ids, before, after, held):
     believed = jnp.zeros(ids.shape, bool)
     clean = poison.enter(levels, ids, before, believed)

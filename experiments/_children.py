@@ -18,14 +18,18 @@ def command(name: str, source: str, folder: Path, fields: Iterable[str] = ()) ->
     return [sys.executable, "-m", f"experiments.{name}", *flags]
 
 
-def start(arguments: list[str], log: Path, xla_flags: str = "") -> subprocess.Popen:
+def start(
+    arguments: list[str], log: Path, xla_flags: str = "", at_once: int = 1
+) -> subprocess.Popen:
     """One process; what it prints is added to the file `log`. It has these XLA flags besides ours.
 
-    It has a process group of its own: a Ctrl-C reaches it once, by `stop`, and not twice, which
-    would end it unsaved.
+    Of `at_once` such processes each computes with its share of the cores: threads that wait for
+    each other's cores cost a quarter more. It has a process group of its own: a Ctrl-C reaches it
+    once, by `stop`, and not twice, which would end it unsaved.
     """
     flags = f"{os.environ.get('XLA_FLAGS', '')} {xla_flags}".strip()
-    env = {**os.environ, "XLA_FLAGS": flags} if flags else None
+    threads = {"NPROC": str(max(1, (os.cpu_count() or 1) // at_once))} if at_once > 1 else {}
+    env = {**threads, **os.environ, **({"XLA_FLAGS": flags} if flags else {})}
     with log.open("a", encoding="utf-8") as file:
         return subprocess.Popen(
             arguments, stdout=file, stderr=subprocess.STDOUT, process_group=0, env=env

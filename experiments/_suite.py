@@ -16,19 +16,19 @@ Commands = Mapping[str, Sequence[str]]  # by the name of the part, which is its 
 
 
 def carry_out(
-    run, commands: Commands, at_once: int, what: str, xla_flags: str = ""
+    run, commands: Commands, at_once: int, what: str, xla_flags: Mapping[str, str] | None = None
 ) -> dict[str, dict[str, Any]]:
     """Every part's result, after running those that have none yet, `at_once` at a time.
 
-    `xla_flags` are of their processes, besides those of this one. Raises BadInput where a part
+    `xla_flags` are of a part's process, besides those of this one. Raises BadInput where a part
     refuses its input, and Interrupted once all have saved.
     """
-    waiting, running = list(commands), {}
+    waiting, running, flags = list(commands), {}, xla_flags or {}
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
                 name = waiting.pop(0)
-                running[name] = start(run, name, commands[name], xla_flags)
+                running[name] = start(run, name, commands[name], flags.get(name, ""), at_once)
                 _tell(run, len(commands), waiting, running, what)
             time.sleep(_children.POLL_S)
             if run.stopping:
@@ -41,9 +41,11 @@ def carry_out(
     return {name: read(run, name) for name in commands}
 
 
-def start(run, name: str, command: Sequence[str], xla_flags: str = "") -> subprocess.Popen:
+def start(
+    run, name: str, command: Sequence[str], xla_flags: str = "", at_once: int = 1
+) -> subprocess.Popen:
     """One part as a process; what it prints goes to NAME.log in the run's folder."""
-    return _children.start(list(command), run.workdir / f"{name}.log", xla_flags)
+    return _children.start([*command], run.workdir / f"{name}.log", xla_flags, at_once)
 
 
 def read(run, name: str) -> dict[str, Any]:

@@ -34,6 +34,9 @@ TIE = 0.5  # points of average accuracy: less than seeds differ by
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
     _ranges.check(config)
+    _ranges.some_of(config, "joint", SEQUENCES)
+    if config.methods.permuted and "permuted" not in config.joint:
+        _ranges.refuse("joint", config.joint, "one that holds permuted")
     for name in config.methods:
         _ranges.some_of(config, f"methods.{name}", (*arms.NAMES, "ewc_stiff"), none=True)
         group = name.removesuffix("_ten")
@@ -116,7 +119,8 @@ def load(config, name: str) -> digits.Tasks:
 
 def judge(config, run) -> dict:
     """Every method on every sequence: records[sequence][method] is [S, T, T], joint [S, 1, T]."""
-    plan = [(n, m) for n in SEQUENCES if config.methods[n] for m in (*config.methods[n], "joint")]
+    joint = {name: ("joint",) if name in config.joint else () for name in SEQUENCES}
+    plan = [(n, m) for n in SEQUENCES if config.methods[n] for m in (*config.methods[n], *joint[n])]
     records: dict = {name: {} for name, _ in plan}
     for number, (name, method) in enumerate(plan):
         run.progress(number, len(plan), "arms", next=f"{name} {method}")

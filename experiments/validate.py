@@ -26,7 +26,8 @@ def main(config, run) -> dict:
     commands = {
         name: command(name, config.preset, run.workdir / name) for name in config.validations
     }
-    found = _suite.carry_out(run, commands, config.at_once, "validations", config.xla_flags)
+    flags = config.xla_flags.to_dict()
+    found = _suite.carry_out(run, commands, config.at_once, "validations", flags)
     result = run.result(**_children.merge(found))
     write_report(config, run, found, result)
     return result

@@ -195,8 +195,10 @@ def test_rotation_finds_sparse_loadings():
 
 
 def test_turning_the_bank_keeps_its_predictions(bank, params, acts):
-    """Slots turn and read-outs turn back: with open gates nothing else changes."""
-    params = {**params, "gate_logits": jnp.full_like(params["gate_logits"], 9.0)}
+    """Slots turn, and what passes their gates turns back: nothing else changes."""
+    logits = 3.0 * jax.random.normal(jax.random.key(2), params["gate_logits"].shape)
+    assert 0.2 < np.mean(slots_lib.expected_gates(logits) == 0) < 0.8
+    params = {**params, "gate_logits": logits}
     turned = slots_lib.turned(params, jax.random.key(1), jnp.ones(FREE, bool))
     known = jnp.zeros((5, len(slots_lib.KNOWN)))
 

@@ -307,14 +307,24 @@ def _first(candidates: jax.Array) -> jax.Array:
 
 
 def turned(params, key: jax.Array, used: jax.Array):
-    """The bank's parameters with the used free slots [F] turned to simple structure."""
+    """The bank's parameters with the used free slots [F] turned to simple structure.
+
+    What passed a gate is turned with the rest, and all gates of these slots stand open again.
+    """
     free = slice(len(KNOWN), None)
-    gates = expected_gates(params["gate_logits"])[..., free, None]
+    logits, read = params["gate_logits"], params["read"]
+    loud = expected_gates(logits[..., free])[..., None] * read[:, :, free]
     loudness = jnp.linalg.norm(params["tell"], axis=2)[:, :, None]
-    loadings_ACFH = params["read"][:, :, free] * gates * loudness
+    loadings_ACFH = loud * loudness
     groups = jnp.swapaxes(loadings_ACFH, -1, -2).reshape(-1, loudness.shape[-1], used.shape[0])
     turn = rotation.simple_structure(key, groups, used)
-    back = jnp.linalg.inv(turn)
-    read = jnp.einsum("acsh,st->acth", params["read"][:, :, free], back)
+    told = jnp.einsum("acsh,st->acth", loud, jnp.linalg.inv(turn))
+    told = jnp.where(used[:, None], told / expected_gates(FIRST_GATE_LOGIT), read[:, :, free])
+    opened = jnp.where(used, FIRST_GATE_LOGIT, logits[..., free])
     mean = {name: x @ turn.T for name, x in params["mean"].items()}
-    return {**params, "mean": mean, "read": params["read"].at[:, :, free].set(read)}
+    return {
+        **params,
+        "mean": mean,
+        "read": read.at[:, :, free].set(told),
+        "gate_logits": logits.at[..., free].set(opened),
+    }

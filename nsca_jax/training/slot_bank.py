@@ -43,7 +43,7 @@ class Settings(NamedTuple):
     kl_least: float = 0.03
     patience: int = 400  # steps after which a slot that stayed idle opens anew
     turn: float = 0.45  # to simple structure; the price of gates rises from then on
-    again: tuple[float, ...] = (0.5, 0.55)  # further turns, where a slot woke since the last
+    again: tuple[float, ...] = (0.5, 0.55, 0.65, 0.75)  # turns anew where a slot woke since
     price_full: float = 0.65
     slow_from: float = 0.75  # the learning rate falls from then on
     gate_price: float = 0.15
