@@ -43,7 +43,6 @@ def get_config(preset: str = "laptop"):
 
     if preset == "quick":
         config.seeds = 3
-        config.steps = 300
         config.curve = (2,)
         config.adaptive_weights = (10.0,)
     return config

@@ -82,7 +82,11 @@ def experience(sizes: tuple[int, int], noise: float, seed, correlation, mixed, s
 
 
 def discover(config, run, condition: str) -> dict[str, np.ndarray]:
-    """Learns one condition, all seeds at once; what the bank says of held-out objects."""
+    """Learns one condition, all seeds at once; what the bank says of held-out objects.
+
+    Where no slot of any seed has opened by the time that none opens any more, the bank is left at
+    that.
+    """
     train, test = gather(config, condition)
     settings = settings_of(config)
     init, learn, turn, look = programs(config.width, config.hidden, settings)
@@ -90,15 +94,16 @@ def discover(config, run, condition: str) -> dict[str, np.ndarray]:
     thrift = np.float32(config.thrift_mixed if condition == "mixed" else config.thrift)
     looks = config.steps // settings.look_every
     turns = [int(share * looks) for share in (settings.turn, *settings.again)]
-    before, trace = None, []
+    before, seen, trace = None, None, []
     for number in range(looks):
         if number == turns[0]:
             before = look(state, *test[:2], config.objects)
         if number in turns:
             state = turn(state, *train[:2])
-        state, seen = learn(state, *train[:2], thrift)
+        if number <= settings.open_until * looks or np.min(state.opened) < slots_lib.CLOSED:
+            state, seen = learn(state, *train[:2], thrift)
         run.tell_faults(condition, faults.found(state.moments))
-        trace.append([np.array(x) for x in (state.opened, seen.activation, seen.surprise)])
+        trace.append([np.array(x) for x in (state.opened, seen.activation, seen.surprise)])  # pyright: ignore[reportOptionalMemberAccess]
         if run.stopping:
             raise run.interrupted()
     opened, activation, surprise = (np.stack(x, 1) for x in zip(*trace, strict=True))

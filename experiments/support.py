@@ -37,7 +37,13 @@ def check(config) -> None:
 
 def look(config, glued_share: float) -> dict[str, np.ndarray]:
     """Of all seeds: pictures [S, N, H, W, 3] uint8, the rule's log odds and the truth [S, N, 1]."""
-    n = max(config.sizes) + config.held_out
+    program = looker(max(config.sizes) + config.held_out)
+    return jax.device_get(program(_seeds(config), glued_share))
+
+
+@functools.cache
+def looker(n: int):
+    """The compiled `(seeds [S], share of glued blocks) -> {name: [S, n, ...]}` of `look`."""
 
     def scene(key, block):
         image = world.picture(key, block)
@@ -45,14 +51,14 @@ def look(config, glued_share: float) -> dict[str, np.ndarray]:
         pooled = image.reshape(side, POOL, side, POOL, 3).mean((1, 3))
         return (255.0 * pooled + 0.5).astype(jnp.uint8), rule.stays_logit(image)
 
-    def one(seed):
+    def one(seed, glued_share):
         draw, shoot = jax.random.split(jax.random.key(seed))
         blocks = world.scenes(draw, n, glued_share)
         keys = jax.random.split(shoot, n)
         pixels, logit = jax.lax.map(lambda a: scene(*a), (keys, blocks), batch_size=CHUNK)
         return {"pixels": pixels, "prior": logit[:, None], "stays": blocks.stays[:, None]}
 
-    return jax.device_get(jax.jit(lambda seeds: jax.lax.map(one, seeds))(_seeds(config)))
+    return jax.jit(lambda seeds, share: jax.lax.map(lambda seed: one(seed, share), seeds))
 
 
 @functools.cache

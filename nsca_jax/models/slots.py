@@ -319,7 +319,9 @@ def turned(params, key: jax.Array, used: jax.Array):
     groups = jnp.swapaxes(loadings_ACFH, -1, -2).reshape(-1, loudness.shape[-1], used.shape[0])
     turn = rotation.simple_structure(key, groups, used)
     told = jnp.einsum("acsh,st->acth", loud, jnp.linalg.inv(turn))
-    told = jnp.where(used[:, None], told / expected_gates(FIRST_GATE_LOGIT), read[:, :, free])
+    told = jnp.where(
+        used[:, None], told / expected_gates(jnp.array(FIRST_GATE_LOGIT)), read[:, :, free]
+    )
     opened = jnp.where(used, FIRST_GATE_LOGIT, logits[..., free])
     mean = {name: x @ turn.T for name, x in params["mean"].items()}
     return {
