@@ -199,8 +199,11 @@ def test_turning_the_bank_keeps_its_predictions(bank, params, acts):
     logits = 3.0 * jax.random.normal(jax.random.key(2), params["gate_logits"].shape)
     assert 0.2 < np.mean(slots_lib.expected_gates(logits) == 0) < 0.8
     params = {**params, "gate_logits": logits}
-    turned = slots_lib.turned(params, jax.random.key(1), jnp.ones(FREE, bool))
-    known = jnp.zeros((5, len(slots_lib.KNOWN)))
+    every, known = jnp.ones(FREE, bool), jnp.zeros((5, len(slots_lib.KNOWN)))
+    turned, remain = slots_lib.turned(
+        params, jax.random.key(1), every, jnp.zeros((5, FREE)), jnp.array(False)
+    )
+    assert remain.all()
 
     def predict(p):
         return bank.apply({"params": p}, acts, jnp.ones((5, 6)), known, jnp.ones(FREE))[0]
@@ -209,3 +212,24 @@ def test_turning_the_bank_keeps_its_predictions(bank, params, acts):
     after = _encode(bank, turned, acts, jnp.ones((5, 6)), jnp.ones(FREE)).mean
     assert np.abs(before - after).max() > 1e-2
     np.testing.assert_allclose(predict(turned), predict(params), atol=1e-4)
+
+
+def test_a_slot_that_others_tell_is_folded_into_them():
+    """Of four slots the third is the first two's sum, and the fourth is not in use."""
+    rng = np.random.default_rng(3)
+    mean = rng.normal(size=(500, FREE))
+    mean[:, 2] = mean[:, 0] - 2.0 * mean[:, 1]
+    loud = rng.normal(size=(ACTIONS, CHANNELS, FREE, 2))
+    used = jnp.array([True, True, True, False])
+    shares, _ = slots_lib.told_by_others(jnp.asarray(mean), used)
+    assert np.all(np.asarray(shares)[:3] > 0.99)
+    after, remain = slots_lib.folded(jnp.asarray(loud), jnp.asarray(mean), used)
+    assert remain.sum() == 2
+    assert not remain[3]
+    told = np.einsum("ns,acsh->nach", mean[:, :3], loud[:, :, :3])
+    still = np.einsum("ns,acsh->nach", mean * np.asarray(remain), after)
+    np.testing.assert_allclose(still, told, atol=0.02 * np.abs(told).max())
+    apart = jnp.asarray(rng.normal(size=(500, FREE)))
+    same, remain = slots_lib.folded(jnp.asarray(loud), apart, used)
+    np.testing.assert_array_equal(remain, used)
+    np.testing.assert_allclose(same, loud, rtol=1e-6)

@@ -36,6 +36,8 @@ FIRST_GATE_LOGIT = 2.0
 ACTIVE = 0.5  # activation from which a slot counts as in use
 CLOSED = 2**30  # later than any step
 RIDGE = 1e-3  # of the mean square of what a fresh slot's head reads
+TOLD = 0.8  # share of a slot's variance that the others explain, above which it is one too many
+FOLDS = 3  # such slots that go at once, at most
 CREDIT = 0.95  # share of a correlation that the prior of the slots knows of
 
 
@@ -306,27 +308,78 @@ def _first(candidates: jax.Array) -> jax.Array:
     return candidates & (jnp.cumsum(candidates) == 1)
 
 
-def turned(params, key: jax.Array, used: jax.Array):
-    """The bank's parameters with the used free slots [F] turned to simple structure.
+def folded(loud: jax.Array, mean: jax.Array, used: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """What passes the gates, without the slots that the others tell, and which slots remain [F].
+
+    A slot whose mean is a linear combination of the others' means says nothing new. It is cheaper
+    to shut, but for what reads it, which must read the others first: here that is solved for. One
+    after another, the slot that is told best goes, if more than `TOLD` of its variance is.
+
+    Args:
+        loud: [A, C, F, H] read-outs of the free slots behind their gates.
+        mean: [N, F].
+        used: [F] bool.
+    """
+
+    def fold(_, carry):
+        loud, used = carry
+        shares, weights = told_by_others(mean, used)
+        best = jnp.argmax(shares)
+        goes = shares[best] > TOLD
+        heirs = jnp.where(goes, weights[best], 0.0)
+        loud += heirs[:, None] * loud[:, :, best][:, :, None]
+        return loud, used & ~(goes & (jnp.arange(len(used)) == best))
+
+    return jax.lax.fori_loop(0, FOLDS, fold, (loud, used))
+
+
+def told_by_others(mean: jax.Array, used: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Of every used slot: the share of its variance that a linear regression on the others
+    explains [F], 0 of the unused; and the regression's weights [F, F], a row each.
+
+    Both follow from the inverse of the covariance P: 1 - 1 / (P_ii cov_ii), and -P_ij / P_ii.
+
+    Args:
+        mean: [N, F].
+        used: [F] bool.
+    """
+    both, eye = used[:, None] & used[None, :], jnp.eye(len(used))
+    centred = mean - jnp.mean(mean, 0)
+    moments = jnp.where(both, centred.T @ centred / len(mean), eye)
+    moments += 1e-4 * jnp.diag(jnp.diagonal(moments))
+    precision = jnp.linalg.inv(moments)
+    own = jnp.diagonal(precision)
+    weights = jnp.where(both & (eye == 0), -precision / own[:, None], 0.0)
+    return jnp.where(used, 1.0 - 1.0 / (own * jnp.diagonal(moments)), 0.0), weights
+
+
+def turned(params, key: jax.Array, used: jax.Array, mean: jax.Array, folds: jax.Array) -> tuple:
+    """The bank's parameters with the used free slots [F] turned to simple structure, and which of
+    them remain [F]: if it `folds` [] bool, those that the others tell go first.
 
     What passed a gate is turned with the rest, and all gates of these slots stand open again.
+
+    Args:
+        mean: [N, F] of the slots, as the bank has them.
     """
     free = slice(len(KNOWN), None)
     logits, read = params["gate_logits"], params["read"]
     loud = expected_gates(logits[..., free])[..., None] * read[:, :, free]
+    loud, remain = folded(loud, mean, used & folds)
+    used = jnp.where(folds, remain, used)
     loudness = jnp.linalg.norm(params["tell"], axis=2)[:, :, None]
     loadings_ACFH = loud * loudness
     groups = jnp.swapaxes(loadings_ACFH, -1, -2).reshape(-1, loudness.shape[-1], used.shape[0])
     turn = rotation.simple_structure(key, groups, used)
     told = jnp.einsum("acsh,st->acth", loud, jnp.linalg.inv(turn))
-    told = jnp.where(
-        used[:, None], told / expected_gates(jnp.array(FIRST_GATE_LOGIT)), read[:, :, free]
-    )
+    told /= expected_gates(jnp.array(FIRST_GATE_LOGIT))
+    told = jnp.where(used[:, None], told, read[:, :, free])
     opened = jnp.where(used, FIRST_GATE_LOGIT, logits[..., free])
-    mean = {name: x @ turn.T for name, x in params["mean"].items()}
-    return {
+    heads = {name: x @ turn.T for name, x in params["mean"].items()}
+    turned = {
         **params,
-        "mean": mean,
+        "mean": heads,
         "read": read.at[:, :, free].set(told),
         "gate_logits": logits.at[..., free].set(opened),
     }
+    return turned, used

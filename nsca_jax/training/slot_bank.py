@@ -2,8 +2,9 @@
 
 First the free slots open one by one while errors about objects persist, at little price (KL). Then
 the KL rises to its full weight, and the axes turn to simple structure. From then on the prior knows
-the slots' correlations, which may wake an idle slot: then they turn again. Meanwhile the price of
-gates rises, and shuts those that do not pay for themselves.
+the slots' correlations, which may wake an idle slot: then they turn again, and late ones that the
+others tell close. Meanwhile the price of gates rises, and shuts those that do not pay for
+themselves.
 """
 
 # flax dataclasses have `replace`, and jax.tree.map keeps types, though not to pyright.
@@ -44,6 +45,7 @@ class Settings(NamedTuple):
     patience: int = 400  # steps after which a slot that stayed idle opens anew
     turn: float = 0.45  # to simple structure; the price of gates rises from then on
     again: tuple[float, ...] = (0.5, 0.55, 0.65, 0.75)  # turns anew where a slot woke since
+    fold_from: float = 0.6  # at a turn from then on, slots that the others tell close
     price_full: float = 0.65
     slow_from: float = 0.75  # the learning rate falls from then on
     gate_price: float = 0.15
@@ -80,7 +82,7 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
     `learn(Bank, acts, known, thrift) -> (Bank, Look)` goes on for `look_every` steps, then looks,
     and opens a slot if it is time; `thrift` [] scales the prices of gates and slots.
     `turn(Bank, acts, known) -> Bank` turns the slots in use to simple structure, if one of them
-    has never been turned.
+    has never been turned or is one too many, which closes.
     `look(Bank, acts, known, met) -> Look`; only the first `met` objects count for its surprise.
     """
     optimiser = faults.freezing(
@@ -167,13 +169,19 @@ def make_learner(bank: SlotBank, settings: Settings) -> tuple[Callable, ...]:
         return state.replace(params=params, opened=opened), seen
 
     def turn(state: Bank, acts: Acts, known: jax.Array) -> Bank:
-        used = look(state, acts, known, jnp.int32(len(known))).activation > 0.5
+        seen = look(state, acts, known, jnp.int32(len(known)))
+        used = seen.activation > slots_lib.ACTIVE
+        folds = state.step >= settings.fold_from * settings.steps
         key = jax.random.fold_in(state.key, settings.steps)
-        params = slots_lib.turned(state.params, key, used)
-        moments = faults.renewed(state.moments, optimiser.init(params))
-        fresh = state.replace(params=params, moments=moments, turned=state.turned | used)
-        woke = jnp.any(used & ~state.turned) & (state.moments.fault < 0)
-        return jax.tree.map(functools.partial(_either, woke), fresh, state)
+        params, remain = slots_lib.turned(state.params, key, used, seen.slots.mean, folds)
+        fresh = state.replace(
+            params=params,
+            moments=faults.renewed(state.moments, optimiser.init(params)),
+            opened=jnp.where(used & ~remain, slots_lib.CLOSED, state.opened),
+            turned=state.turned | used,
+        )
+        asked = jnp.any(used & ~(state.turned & remain)) & (state.moments.fault < 0)
+        return jax.tree.map(functools.partial(_either, asked), fresh, state)
 
     return init, learn, turn, look
 
