@@ -333,7 +333,7 @@ def folded(loud: jax.Array, mean: jax.Array, used: jax.Array) -> tuple[jax.Array
     return jax.lax.fori_loop(0, FOLDS, fold, (loud, used))
 
 
-def told_by_others(mean: jax.Array, used: jax.Array) -> tuple[jax.Array, jax.Array]:
+def told_by_others(mean: jax.Array, used: jax.Array) -> tuple:
     """Of every used slot: the share of its variance that a linear regression on the others
     explains [F], 0 of the unused; and the regression's weights [F, F], a row each.
 
@@ -350,7 +350,8 @@ def told_by_others(mean: jax.Array, used: jax.Array) -> tuple[jax.Array, jax.Arr
     precision = jnp.linalg.inv(moments)
     own = jnp.diagonal(precision)
     weights = jnp.where(both & (eye == 0), -precision / own[:, None], 0.0)
-    return jnp.where(used, 1.0 - 1.0 / (own * jnp.diagonal(moments)), 0.0), weights
+    shares = 1.0 - 1.0 / (own * jnp.diagonal(moments))
+    return jnp.where(used, shares, 0.0), weights
 
 
 def turned(params, key: jax.Array, used: jax.Array, mean: jax.Array, folds: jax.Array) -> tuple:
