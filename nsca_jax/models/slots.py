@@ -326,8 +326,7 @@ def folded(loud: jax.Array, mean: jax.Array, used: jax.Array) -> tuple[jax.Array
         shares, weights = told_by_others(mean, used)
         best = jnp.argmax(shares)
         goes = shares[best] > TOLD
-        heirs = jnp.where(goes, weights[best], 0.0)
-        loud += heirs[:, None] * loud[:, :, best][:, :, None]
+        loud += (goes * weights[best])[:, None] * loud[:, :, best][:, :, None]
         return loud, used & ~(goes & (jnp.arange(len(used)) == best))
 
     return jax.lax.fori_loop(0, FOLDS, fold, (loud, used))
