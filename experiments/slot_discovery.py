@@ -100,7 +100,8 @@ def discover(config, run, condition: str) -> dict[str, np.ndarray]:
             before = look(state, *test[:2], config.objects)
         if number in turns:
             state = turn(state, *train[:2])
-        if number <= settings.open_until * looks or np.min(state.opened) < slots_lib.CLOSED:
+        any_open = np.asarray(state.opened).min() < slots_lib.CLOSED
+        if any_open or number <= settings.open_until * looks:
             state, seen = learn(state, *train[:2], thrift)
         run.tell_faults(condition, faults.found(state.moments))
         trace.append([np.array(x) for x in (state.opened, seen.activation, seen.surprise)])  # pyright: ignore[reportOptionalMemberAccess]
