@@ -116,6 +116,17 @@ def test_a_ctrl_c_reaches_a_validation_once(gate):
     assert process.returncode == -15
 
 
+@pytest.mark.parametrize(("at_once", "own", "told"), [(1, "", ""), (2, "", "4"), (2, "3", "3")])
+def test_processes_at_once_share_the_cores(tmp_path, monkeypatch, at_once, own, told):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.delenv("NPROC", raising=False)
+    if own:
+        monkeypatch.setenv("NPROC", own)
+    ask = [sys.executable, "-c", "import os; print(os.environ.get('NPROC', ''))"]
+    assert _children.start(ask, tmp_path / "log", at_once=at_once).wait() == 0
+    assert (tmp_path / "log").read_text().strip() == told
+
+
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
