@@ -28,7 +28,7 @@ def get_config(preset: str = "laptop"):
     config.learning_rate = 0.1
     config.degrees = (0.0, 30.0, 60.0, 90.0, 120.0)  # of the rotated tasks
 
-    config.methods = config_dict.ConfigDict()
+    config.methods = config_dict.ConfigDict()  # joint: on all tasks at once, in as many steps
     config.methods.permuted = (
         "plain",
         "ewc",
@@ -39,13 +39,12 @@ def get_config(preset: str = "laptop"):
         "l2",
         "agem",
         "replay",
+        "joint",
     )
-    config.methods.rotated = ("plain", "ewc", "kfac")
-    config.methods.halves = ("plain", "ewc", "kfac")
-    config.methods.classes = ("plain", "ewc", "kfac", "replay", "ewc_replay")
-    config.methods.permuted_ten = ("plain", "ewc", "kfac", "replay")
-
-    config.joint = tuple(config.methods)  # where training on all tasks at once stands beside them
+    config.methods.rotated = ("plain", "ewc", "kfac", "joint")
+    config.methods.halves = ("plain", "ewc", "kfac", "joint")
+    config.methods.classes = ("plain", "ewc", "kfac", "replay", "ewc_replay", "joint")
+    config.methods.permuted_ten = ("plain", "ewc", "kfac", "replay", "joint")
 
     config.remembered = config_dict.ConfigDict()  # examples of a task, by replay and A-GEM
     config.remembered.permuted = 100
@@ -72,12 +71,11 @@ def get_config(preset: str = "laptop"):
 
     if preset == "quick":
         config.seeds = 3
-        config.methods.permuted = ("plain", "ewc", "ewc_stiff", "kfac")
+        config.methods.permuted = ("plain", "ewc", "ewc_stiff", "kfac", "joint")
         config.methods.rotated = ("plain", "kfac")
         config.methods.halves = ()
         config.methods.classes = ("ewc", "ewc_replay")
         config.methods.permuted_ten = ()
-        config.joint = ("permuted",)
     if preset == "tune":
         config.tune = True
         config.seed = 1000

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import experiments
+
 POLL_S = 0.5
 
 
@@ -28,7 +30,7 @@ def start(
     once, by `stop`, and not twice, which would end it unsaved.
     """
     flags = f"{os.environ.get('XLA_FLAGS', '')} {xla_flags}".strip()
-    threads = {"NPROC": str(max(1, (os.cpu_count() or 1) // at_once))} if at_once > 1 else {}
+    threads = {"NPROC": str(max(1, experiments.CORES // at_once))} if at_once > 1 else {}
     env = {**threads, **os.environ, **({"XLA_FLAGS": flags} if flags else {})}
     with log.open("a", encoding="utf-8") as file:
         return subprocess.Popen(

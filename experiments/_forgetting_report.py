@@ -6,6 +6,11 @@ from nsca_jax.evaluation import forgetting, monitors
 from nsca_jax.reports import figures_continual, html, results
 
 Records = dict[str, dict[str, np.ndarray]]  # sequence -> method -> R [S, T, T]; joint [S, 1, T]
+NEEDED = {  # sequence -> methods that its criteria compare
+    "permuted": ("plain", "ewc", "ewc_stiff", "kfac", "joint"),
+    "rotated": ("plain", "kfac"),
+    "classes": ("ewc", "ewc_replay"),
+}
 LABELS = {
     "plain": "plain training",
     "ewc": "EWC, diagonal",

@@ -34,17 +34,18 @@ TIE = 0.5  # points of average accuracy: less than seeds differ by
 def check(config) -> None:
     """Refuses what cannot run, in one sentence each."""
     _ranges.check(config)
-    _ranges.some_of(config, "joint", SEQUENCES)
-    if config.methods.permuted and "permuted" not in config.joint:
-        _ranges.refuse("joint", config.joint, "one that holds permuted")
     for name in config.methods:
-        _ranges.some_of(config, f"methods.{name}", (*arms.NAMES, "ewc_stiff"), none=True)
+        _ranges.some_of(config, f"methods.{name}", (*arms.NAMES, "ewc_stiff", "joint"), none=True)
         group = name.removesuffix("_ten")
         for method in (method.removesuffix("_stiff") for method in config.methods[name]):
             if method in config.unit and method not in config.strength[group]:
                 raise _launch.BadInput(
                     f"--config.methods.{name}: config.strength.{group} says nothing of {method}."
                 )
+    for name, needed in _forgetting_report.NEEDED.items():
+        if not config.tune and not set(needed) <= set(config.methods[name]):
+            words = f"one that holds what its criteria compare: {', '.join(needed)}"
+            _ranges.refuse(f"methods.{name}", config.methods[name], words)
 
 
 def make(method: str, tasks: int, remembered: int, width: int, settings: sequence.Settings):
@@ -119,8 +120,7 @@ def load(config, name: str) -> digits.Tasks:
 
 def judge(config, run) -> dict:
     """Every method on every sequence: records[sequence][method] is [S, T, T], joint [S, 1, T]."""
-    joint = {name: ("joint",) if name in config.joint else () for name in SEQUENCES}
-    plan = [(n, m) for n in SEQUENCES if config.methods[n] for m in (*config.methods[n], *joint[n])]
+    plan = [(name, method) for name in SEQUENCES for method in config.methods[name]]
     records: dict = {name: {} for name, _ in plan}
     for number, (name, method) in enumerate(plan):
         run.progress(number, len(plan), "arms", next=f"{name} {method}")

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import experiments
 from experiments import _children, _gate, _launch, _suite, validate
 from experiments._run import Interrupted, Run
 from nsca_jax.reports import results
@@ -118,7 +119,7 @@ def test_a_ctrl_c_reaches_a_validation_once(gate):
 
 @pytest.mark.parametrize(("at_once", "own", "told"), [(1, "", ""), (2, "", "4"), (2, "3", "3")])
 def test_processes_at_once_share_the_cores(tmp_path, monkeypatch, at_once, own, told):
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(experiments, "CORES", 8)
     monkeypatch.delenv("NPROC", raising=False)
     if own:
         monkeypatch.setenv("NPROC", own)

@@ -375,11 +375,9 @@ def turned(params, key: jax.Array, used: jax.Array, mean: jax.Array, folds: jax.
     told /= expected_gates(jnp.array(FIRST_GATE_LOGIT))
     told = jnp.where(used[:, None], told, read[:, :, free])
     opened = jnp.where(used, FIRST_GATE_LOGIT, logits[..., free])
-    heads = {name: x @ turn.T for name, x in params["mean"].items()}
-    turned = {
-        **params,
-        "mean": heads,
+    fresh = {
+        "mean": {name: x @ turn.T for name, x in params["mean"].items()},
         "read": read.at[:, :, free].set(told),
         "gate_logits": logits.at[..., free].set(opened),
     }
-    return turned, used
+    return {**params, **fresh}, used

@@ -44,7 +44,7 @@ class Settings(NamedTuple):
     kl_least: float = 0.03
     patience: int = 400  # steps after which a slot that stayed idle opens anew
     turn: float = 0.45  # to simple structure; the price of gates rises from then on
-    again: tuple[float, ...] = (0.5, 0.55, 0.65, 0.75)  # turns anew where a slot woke since
+    again: tuple[float, ...] = (0.5, 0.55, 0.65, 0.75)  # anew, where a slot woke or is to close
     fold_from: float = 0.6  # at a turn from then on, slots that the others tell close
     price_full: float = 0.65
     slow_from: float = 0.75  # the learning rate falls from then on

@@ -101,6 +101,7 @@ ARGUMENTS = [
     ("evaluate --config.physion.fields=seeds", "'seeds' is not NAME=VALUE"),
     ("evaluate --config.physion.fields=seeds=0", "config.physion: --config.seeds=0: it must be"),
     ("evaluate --config.physion.preset=paper", "config.physion: --config.dynamics=0: it must be"),
+    ("forgetting --config.methods.permuted=plain", "what its criteria compare: plain, ewc"),
     ("forgetting --config.methods.rotated=kfacc", "'kfacc' is not one of plain"),
     ("full_training --config.gate=lenient", "it must be one of strict, report."),
     ("full_training --config.audio.preset=huge", "config.audio: configs/audio.py has no preset"),
