@@ -16,8 +16,8 @@ def get_config(preset: str = "laptop"):
     config.preset = preset  # of each validation's own config
     config.validations = (  # the longest first, so that none is left alone at the end
         "noisy_tv",
-        "adversarial",
         "slot_discovery",
+        "adversarial",
         "forgetting",
         "balloon",
         "support",

@@ -144,7 +144,8 @@ def _prediction(folder, settings, stage, state) -> html.Section:
     picks = _picks(stage, held)
     rows = jax.tree.map(lambda x: x[np.array(picks)], held.rows)
     memory = jnp.zeros((len(picks), 10))
-    mean, std = transfer.open_loop(settings.learner, state, rows, memory)
+    foresee = jax.jit(transfer.open_loop, static_argnums=0)
+    mean, std = foresee(settings.learner, state, rows, memory)
     ballistic = claims_lib.ballistic_end(stage, held)[picks]
     steps = np.arange(1, types.KNOTS + 1) / types.KNOTS
     figure = figures.trajectories(
@@ -185,17 +186,11 @@ def _films(folder, config, stage) -> html.Section:
     film = media.animation(folder / "film.gif", frames, captions, times, 3)
     shown = [(strip, "Set B through the agent's eye"), (film, "The same, moving")]
     modes = jax.tree.map(lambda leaf: leaf[ids], stage.body.modes)
+    play = jax.jit(sound.waveform, static_argnums=(2, 3))
     for n, i in enumerate(picks):
         one = jax.tree.map(lambda leaf, n=n: leaf[n], modes)
-        wave = np.asarray(
-            sound.waveform(
-                one,
-                jnp.asarray(held.course.impact_Ns[:, i]),
-                experience.CONTROL_DT_S,
-                SAMPLE_RATE_HZ,
-                jnp.asarray(held.course.broken[:-1, i]),
-            )
-        )
+        blows, broken = held.course.impact_Ns[:, i], held.course.broken[:-1, i]
+        wave = np.asarray(play(one, blows, experience.CONTROL_DT_S, SAMPLE_RATE_HZ, broken))
         if np.abs(wave).max() > 1e-9:
             file = media.write_wav(folder / f"sound_{n}.wav", wave, SAMPLE_RATE_HZ)
             shown.append((file, captions[n]))

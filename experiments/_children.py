@@ -10,7 +10,7 @@ from typing import Any
 
 import experiments
 
-POLL_S = 0.5
+POLL_S = 0.1
 
 
 def command(name: str, source: str, folder: Path, fields: Iterable[str] = ()) -> list[str]:
@@ -30,7 +30,9 @@ def start(
     once, by `stop`, and not twice, which would end it unsaved.
     """
     flags = f"{os.environ.get('XLA_FLAGS', '')} {xla_flags}".strip()
-    threads = {"NPROC": str(max(1, experiments.CORES // at_once))} if at_once > 1 else {}
+    cores = experiments.CORES
+    share = {"NPROC": f"{max(1, cores // at_once)}", "JAX_NUM_CPU_DEVICES": f"{cores}"}
+    threads = share if at_once > 1 else {}
     env = {**threads, **os.environ, **({"XLA_FLAGS": flags} if flags else {})}
     with log.open("a", encoding="utf-8") as file:
         return subprocess.Popen(

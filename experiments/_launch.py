@@ -19,10 +19,12 @@ from typing import Any, Never
 
 import jax
 
+import experiments
 from experiments import _config
 from experiments._config import BadInput, Command
 from experiments._run import Finished, Interrupted, Run, check_disk, exit_status
 from nsca_jax.checkpoint import CheckpointError
+from nsca_jax.training import parallel
 from nsca_jax.training.faults import FaultError
 
 Main = Callable[[Any, Run], Mapping[str, Any]]
@@ -54,7 +56,7 @@ def _launch(name: str, main: Main, check, steering: Sequence[str]) -> int:
         config: Any = command.config
         if check is not None:
             check(config)
-        set_up_jax()
+        set_up_jax(config.get("seeds"))
         run = Run(name, command.workdir, config.to_dict(), steering)
         check_disk(command.workdir, config.get("disk_gb", 0))
     except (BadInput, ValueError) as error:
@@ -109,8 +111,13 @@ def _conclude(run: Run, result: Mapping[str, Any]) -> int:
     return 0 if result["passed"] else 1
 
 
-def set_up_jax() -> None:
-    """The persistent compilation cache, before anything compiles."""
+def set_up_jax(seeds: int | None = None) -> None:
+    """Before anything compiles: the persistent compilation cache, and so many CPU devices that the
+    cores share these seeds (nsca_jax/training/parallel.py); a GPU's are counted by itself.
+    """
+    if "JAX_NUM_CPU_DEVICES" not in os.environ:
+        cores = experiments.CORES
+        jax.config.update("jax_num_cpu_devices", parallel.shares(seeds or cores, cores))
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = os.environ.get("JAX_COMPILATION_CACHE_DIR") or str(home / "nsca_jax" / "xla")
     jax.config.update("jax_compilation_cache_dir", folder)

@@ -88,11 +88,11 @@ def make_stage(config) -> Stage:
 def babble(config, stage: Stage) -> poison.Levels:
     """A short babble of every seed, and the levels of what its table then holds."""
     regions, rounds = stage.count * len(types.SKILLS) * BINS, config.seeds * config.interactions
-    deal = jax.jit(transfer.deal, static_argnums=(1, 2, 3, 4))
-    _, keys, choice = deal(jax.random.key(config.seed), 0, stage.count, rounds, BINS)
+    dealt = transfer.deal(jax.random.key(config.seed), 0, stage.count, rounds, BINS)
+    region, *acts = jax.device_get(dealt)
     felt = []
-    for start in range(0, len(keys), regions):  # a block of one program is every region once
-        one = jax.tree.map(lambda x, n=start: x[n : n + regions], (keys, choice))
+    for start in range(0, len(region), regions):  # a block of one program is every region once
+        one = jax.tree.map(lambda x, n=start: x[n : n + regions], acts)
         felt.append(jax.device_get(_feel(stage.body, *one)))
     per_seed = config.seeds, config.interactions * regions
     rows = jax.tree.map(lambda *x: np.concatenate(x).reshape(*per_seed, *x[0].shape[1:]), *felt)
@@ -292,8 +292,9 @@ def _on_looks(one: Callable) -> Callable:
 
 
 @jax.jit
-def _feel(body: experience.Body, keys, choice: experience.Choice):
+def _feel(body: experience.Body, key_data, choice: experience.Choice):
     """What a table is told of interactions; no more is asked, or compiled."""
+    keys = jax.random.wrap_key_data(key_data)
     rows, _ = experience.carry_out(body, CAMERA, keys, choice)
     return rows.object_id, rows.measured, rows.measured_ok, rows.outcome.broken
 

@@ -11,6 +11,10 @@ differentiated; and on a GPU neither two runs nor a resumed and an unbroken one 
 # flax dataclasses have `replace`, and jnp functions one array to return, though not to pyright.
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
 
+import functools
+from concurrent import futures
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -95,8 +99,10 @@ def load_sets(config) -> tuple[objects.ObjectSet, objects.ObjectSet, objects.Obj
     return set_a, set_b, objects.concatenate([set_a, *radio, set_b])
 
 
-def make_stage(config) -> Stage:
-    """Load the object sets and roll out the held-out interactions."""
+def make_stage(config, arm: str | None = None) -> Stage:
+    """Load the object sets and roll out the held-out interactions; `arm`'s program compiles beside
+    that, where one is named.
+    """
     set_a, set_b, everything = load_sets(config)
     known = len(set_a.names) + int(config.distractor)
     radio = known - 1 if config.distractor else -1
@@ -109,14 +115,18 @@ def make_stage(config) -> Stage:
     per_b = config.seeds * _per_region(config, len(set_b.names))
     per_a = 2 * _per_region(config, len(set_a.names))
     block = config.seeds * config.worlds
-    held = [
-        transfer.collect(
-            body, camera, jax.random.fold_in(key, i), first, count, per, bins, block, noise
-        )
-        for i, (first, count, per) in enumerate(
-            [(0, len(set_a.names), per_a), (known, len(set_b.names), per_b)]
-        )
-    ]
+    with futures.ThreadPoolExecutor(1) as beside:
+        compiling = [beside.submit(compile_arm, config, one, known, body) for one in (arm,) if one]
+        held = [
+            transfer.collect(
+                body, camera, jax.random.fold_in(key, i), first, count, per, bins, block, noise
+            )
+            for i, (first, count, per) in enumerate(
+                [(0, len(set_a.names), per_a), (known, len(set_b.names), per_b)]
+            )
+        ]
+        for each in compiling:
+            each.result()
     return Stage(
         body, everything.names, known, len(set_a.names), len(set_b.names), held[0], held[1]
     )
@@ -127,18 +137,22 @@ def _per_region(config, count: int) -> int:
     return -(-config.evaluation_interactions // (count * len(types.SKILLS) * config.curiosity.bins))
 
 
+_own_memory = jax.jit(jax.vmap(table_lib.memory_input, (0, None)))
+
+
+@functools.partial(jax.jit, static_argnums=(2, 3, 4))
+def _crossed_memory(tables, rows, first: int, count: int, regions: int) -> jax.Array:
+    crossed = functools.partial(transfer.crossed_memory, rows, first, count)
+    return jax.vmap(lambda table: crossed(table, regions))(tables)
+
+
 def judge(settings: babbling.BabbleSettings, stage: Stage, state: babbling.TrainState) -> dict:
     """Scores on both held-out sets, without and with the agent's own memory of the objects."""
     out = {}
-    memories_a = jax.vmap(lambda t: table_lib.memory_input(t, stage.held_a.rows.object_id))
-    memory_a = memories_a(state.table)
+    memory_a = _own_memory(state.table, stage.held_a.rows.object_id)
     regions_b = stage.count_b * len(types.SKILLS) * settings.bins
-    crossed = jax.vmap(
-        lambda t: transfer.crossed_memory(
-            stage.held_b.rows, stage.first_b, stage.count_b, t, regions_b
-        )
-    )
-    memory_b = crossed(state.table)
+    set_b = stage.first_b, stage.count_b, regions_b
+    memory_b = _crossed_memory(state.table, stage.held_b.rows, *set_b)
     for name, held, memory in (("a", stage.held_a, memory_a), ("b", stage.held_b, memory_b)):
         for known, given in (("", 0.0 * memory), ("_memory", memory)):
             out[name + known] = transfer.score(
@@ -147,19 +161,39 @@ def judge(settings: babbling.BabbleSettings, stage: Stage, state: babbling.Train
     return out
 
 
+@functools.cache
+def make_train(settings: babbling.BabbleSettings, devices: int):
+    """(init, chunk), both compiled; kept, so that what is compiled ahead is what runs."""
+    init, chunk = babbling.make_train(settings, devices)
+    return jax.jit(init), chunk
+
+
+def compile_arm(config, arm: str, known: int, body: experience.Body) -> None:
+    """Compiles what `run_arm` will run."""
+    settings, devices = settings_of(config, arm, known), parallel.devices_for(config.seeds)
+    init, chunk = make_train(settings, devices)
+    keys = _keys(config)
+    state = babbling.layout(settings, jax.eval_shape(init, keys), devices)
+    chunk.lower(body, state, config.chunk).compile()
+    init.lower(keys).compile()
+
+
+def unfinished(config, run) -> str | None:
+    """The first arm that is still to be trained, if any."""
+    return next((arm for arm in config.arms if not _done(run, arm).exists()), None)
+
+
 def run_arm(config, run, arm: str, stage: Stage, number: int) -> dict:
     """Train one arm to its end, or resume it, or read what a finished one left behind."""
-    done = run.workdir / "arms" / f"{arm}.npz"
+    done = _done(run, arm)
     if done.exists():
         return _parts.load(done)
     settings = settings_of(config, arm, stage.known)
     devices = parallel.devices_for(config.seeds)
-    init, chunk = babbling.make_train(settings, devices)
-    keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.key(config.seed), i))(
-        jnp.arange(config.seeds)
-    )
+    init, chunk = make_train(settings, devices)
+    keys = _keys(config)
     state = run.restore(jax.eval_shape(init, keys), name=arm)
-    state = jax.jit(init)(keys) if state is None else state
+    state = init(keys) if state is None else state
     state = babbling.place(settings, state, devices)
     total = total_iterations(config)
     while (iteration := int(state.iteration)) < total:
@@ -179,18 +213,32 @@ def run_arm(config, run, arm: str, stage: Stage, number: int) -> dict:
     return record
 
 
+def _done(run, arm: str) -> Path:
+    return run.workdir / "arms" / f"{arm}.npz"
+
+
+def _keys(config) -> jax.Array:
+    """[S] one a seed."""
+    one = functools.partial(jax.random.fold_in, jax.random.key(config.seed))
+    return jax.vmap(one)(jnp.arange(config.seeds))
+
+
 def first_seed(state: learner.LearnerState) -> dict:
-    """What a prediction needs of the first seed: parameters and running moments."""
-    tree = {"params": state.params, "statistics": state.statistics}
-    return jax.tree.map(lambda leaf: leaf[0], tree)
+    """What a prediction needs of the first seed."""
+    return jax.tree.map(lambda leaf: leaf[0], _to_predict(state))
+
+
+def _to_predict(state: learner.LearnerState) -> dict:
+    """Parameters and running moments."""
+    return {"params": state.params, "statistics": state.statistics}
 
 
 def load_learner(settings: babbling.BabbleSettings, path) -> learner.LearnerState:
-    """One seed's learner from saved weights; its optimiser is fresh."""
-    blank = learner.init(settings.learner, jax.random.key(0))
-    template = {"params": blank.params, "statistics": blank.statistics}
-    tree, _ = checkpoint.load_weights(path, template)
-    return blank.replace(params=tree["params"], statistics=tree["statistics"])
+    """One seed's learner from saved weights, to predict with: it has no optimiser."""
+    init = functools.partial(learner.init, settings.learner)
+    shapes = jax.eval_shape(init, jax.random.key(0)).replace(optimiser=())
+    tree, _ = checkpoint.load_weights(path, _to_predict(shapes))
+    return shapes.replace(**tree)
 
 
 def _log(run, arm, settings, stage, state, metrics) -> dict:
@@ -229,7 +277,7 @@ def _log(run, arm, settings, stage, state, metrics) -> dict:
 def main(config, run) -> dict:
     """Every arm, then the claims, then the report."""
     run.say("compiling, and rolling out the held-out interactions of both sets")
-    stage = make_stage(config)
+    stage = make_stage(config, unfinished(config, run))
     records = {
         arm: run_arm(config, run, arm, stage, number) for number, arm in enumerate(config.arms)
     }

@@ -41,7 +41,7 @@ def check(config) -> None:
 def main(config, run) -> dict:
     """Babbles, judges on every set, then the claims, then the report."""
     run.say("compiling, and rolling out the held-out interactions")
-    stage = babble.make_stage(config)
+    stage = babble.make_stage(config, babble.unfinished(config, run))
     stages, records = {"set_b": stage}, {"set_b": babble.run_arm(config, run, ARM, stage, 0)}
     settings = babble.settings_of(config, ARM, stage.known)
     agents = grown(config, run, settings)

@@ -152,7 +152,7 @@ def test_an_expert_that_is_too_slow_is_told_of():
 def test_a_finished_job_is_not_begun_again(tmp_path, monkeypatch):
     job = ablate.blocks(config(), "metaworld", tmp_path)[0]
     lived = []
-    monkeypatch.setattr(ablate._launch, "set_up_jax", lambda: None)
+    monkeypatch.setattr(ablate._launch, "set_up_jax", lambda *_: None)
     monkeypatch.setattr(ablate, "read_parts", lambda folder, names: {})
     made_up = SimpleNamespace(
         prepare=lambda of: {},

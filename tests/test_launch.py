@@ -103,7 +103,7 @@ def start(place, *arguments):
 def call(place, monkeypatch, capsys):
     """Runs the experiment in this process: (exit status, standard output and error)."""
     monkeypatch.chdir(place)
-    monkeypatch.setattr(_launch, "set_up_jax", lambda: None)
+    monkeypatch.setattr(_launch, "set_up_jax", lambda *_: None)
     monkeypatch.setattr(_launch, "_listen", lambda run: None)
     names = runpy.run_path("tiny.py")
     monkeypatch.setattr(sys.modules["__main__"], "__doc__", names["__doc__"])

@@ -34,3 +34,10 @@ def test_a_seed_on_its_own_device_has_the_bits_of_that_seed_alone():
 def test_as_many_devices_as_divide_the_seeds(monkeypatch, seeds, local, used):
     monkeypatch.setattr(jax, "local_device_count", lambda: local)
     assert parallel.devices_for(seeds) == used
+
+
+@pytest.mark.parametrize(
+    ("seeds", "cores", "shares"), [(1, 4, 1), (2, 4, 2), (3, 2, 3), (4, 2, 2), (20, 8, 10)]
+)
+def test_the_fewest_shares_that_keep_every_core_at_work(seeds, cores, shares):
+    assert parallel.shares(seeds, cores) == shares

@@ -65,14 +65,20 @@ def baselines(stage: Stage) -> dict:
     """Figures of the predictors without learning, one number each, on both held-out sets."""
     out = {}
     for name, held in (("a", stage.held_a), ("b", stage.held_b)):
-        target = dynamics.outcome_vector(held.rows.outcome)
-        skill = transfer.modality_skill(transfer.persistence(held.rows), target)
+        skill = _persistence_skill(held.rows)
         out[f"persistence_{name}"] = {m: float(v) for m, v in skill.items()}
-        out[f"persistence_{name}"]["overall"] = float(transfer.overall(skill))
         end = ballistic_end(stage, held)
         miss = np.asarray(held.rows.motion[:, -1, :3]) - end
         out[f"ballistic_{name}_m"] = float(np.mean(np.linalg.norm(miss, axis=-1)))
     return out
+
+
+@jax.jit
+def _persistence_skill(rows: types.Interaction) -> dict[str, jax.Array]:
+    """By modality, and overall."""
+    target = dynamics.outcome_vector(rows.outcome)
+    skill = transfer.modality_skill(transfer.persistence(rows), target)
+    return {**skill, "overall": transfer.overall(skill)}
 
 
 def ballistic_end(stage: Stage, held: transfer.HeldOut) -> np.ndarray:

@@ -63,27 +63,27 @@ def collect(
 
     Rolled out in blocks of `block` worlds by one compiled program.
     """
-    region, keys, choice = deal(key, first, count, per_region, bins)
-    total = region.shape[0]
+    region, *acts = jax.device_get(deal(key, first, count, per_region, bins))
+    total = len(region)
     padded = -(-total // block) * block
-    order = jnp.arange(padded) % total
     parts = []
-    for i in range(padded // block):
-        index = order[i * block : (i + 1) * block]
-        one = jax.tree.map(lambda x, index=index: x[index], choice)
-        rows, course = _carry_out(body, camera, keys[index], one, noise, forced)
-        parts.append(jax.device_get((rows, course)))
+    for index in (np.arange(padded) % total).reshape(-1, block):
+        one = jax.tree.map(lambda x, index=index: x[index], acts)
+        parts.append(jax.device_get(_carry_out(body, camera, *one, noise, forced)))
     rows = jax.tree.map(lambda *x: jnp.asarray(np.concatenate(x)[:total]), *[p[0] for p in parts])
-    return HeldOut(rows, _join([p[1] for p in parts], total), region)
+    return HeldOut(rows, _join([p[1] for p in parts], total), jnp.asarray(region))
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4))
 def deal(key, first: int, count: int, per_region: int, bins: int):
-    """(region [n], keys [n], Choice [n]): every region of the objects, `per_region` times over."""
+    """(region [n], data of keys [n, 2], Choice [n]): every region of the objects, `per_region`
+    times over.
+    """
     region = jnp.tile(jnp.arange(count * len(types.SKILLS) * bins), per_region)
     thing, skill, bin = choose.region_parts(region, bins)
     parameters = experience.parameters_in_bin(jax.random.fold_in(key, 0), skill, bin, bins)
     keys = jax.vmap(lambda n: jax.random.fold_in(key, n + 1))(jnp.arange(len(region)))
-    return region, keys, experience.Choice(thing + first, skill, parameters)
+    return region, jax.random.key_data(keys), experience.Choice(thing + first, skill, parameters)
 
 
 def _join(courses: list[experience.Course], total: int) -> experience.Course:
@@ -98,7 +98,8 @@ def _join(courses: list[experience.Course], total: int) -> experience.Course:
 
 
 @functools.partial(jax.jit, static_argnums=(1, 4, 5))
-def _carry_out(body, camera, keys, choice, noise, forced):
+def _carry_out(body, camera, key_data, choice, noise, forced):
+    keys = jax.random.wrap_key_data(key_data)
     return experience.carry_out(body, camera, keys, choice, noise, forced)
 
 
@@ -251,5 +252,8 @@ def true_properties(properties: types.ObjectProperties) -> np.ndarray:
 
 def grounding(table: table_lib.GroundingTable) -> tuple[np.ndarray, np.ndarray]:
     """Estimates and known-flags [N, 5] of one table."""
-    values, known = measures.properties(table)
+    values, known = _properties(table)
     return np.asarray(values), np.asarray(known)
+
+
+_properties = jax.jit(measures.properties)

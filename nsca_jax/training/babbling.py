@@ -120,6 +120,11 @@ def place(settings: BabbleSettings, state: TrainState, devices: int) -> TrainSta
     return parallel.place(state, devices, seed_axes(settings))
 
 
+def layout(settings: BabbleSettings, shapes: TrainState, devices: int) -> TrainState:
+    """`shapes` of a state, as `place` would lay it out: to compile `chunk` before there is one."""
+    return parallel.layout(shapes, devices, seed_axes(settings))
+
+
 def seed_axes(settings: BabbleSettings) -> TrainState:
     """Where each part of a TrainState has its seeds; None where it has none."""
     parts = dict.fromkeys((field.name for field in dataclasses.fields(TrainState)), 0)

@@ -97,9 +97,13 @@ def make_body(
     (-1: none does).
     """
     noisy = jnp.arange(properties.mass_kg.shape[0]) == distractor
+    return Body(scene_lib.build(properties, backend), *_acoustics(properties), noisy)
+
+
+@jax.jit
+def _acoustics(properties: types.ObjectProperties) -> tuple[sound.Modes, jax.Array]:
     modes = sound.modes(properties)
-    response = sound.band_response(modes, CONTROL_DT_S)
-    return Body(scene_lib.build(properties, backend), modes, response, noisy)
+    return modes, sound.band_response(modes, CONTROL_DT_S)
 
 
 def parameters_in_bin(key, skill, bin, bins: int):

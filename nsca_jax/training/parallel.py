@@ -21,6 +21,15 @@ def devices_for(seeds: int) -> int:
     return max(n for n in range(1, min(seeds, jax.local_device_count()) + 1) if seeds % n == 0)
 
 
+def shares(seeds: int, cores: int) -> int:
+    """Into how many equal shares `seeds` should go: as few as keep all cores at work.
+
+    That may be more than there are cores, as 3 for 2: a core then turns from one to the next.
+    """
+    enough = (n for n in range(cores, seeds) if seeds % n == 0)
+    return min(enough, default=seeds)
+
+
 def mesh_of(devices: int) -> Mesh:
     """The first so many local devices."""
     return Mesh(np.array(jax.local_devices()[:devices]), (SEEDS,))
@@ -62,6 +71,17 @@ def vmap(function: Callable, in_axes: Any = 0) -> Callable:
 def place(tree: Any, devices: int, axes: Any) -> Any:
     """`tree` laid out over the devices as `over_seeds` wants it; as it is on one device."""
     return tree if devices == 1 else jax.device_put(tree, shardings(devices, axes))
+
+
+def layout(shapes: Any, devices: int, axes: Any) -> Any:
+    """ShapeDtypeStructs laid out as `place` would lay out what they stand for."""
+    if devices == 1:
+        return shapes
+    return jax.tree.map(
+        lambda where, part: jax.tree.map(lambda x: x.update(sharding=where), part),
+        shardings(devices, axes),
+        shapes,
+    )
 
 
 def gather(tree: Any, devices: int) -> Any:

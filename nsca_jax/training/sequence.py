@@ -24,7 +24,7 @@ class Settings(NamedTuple):
     batch: int
     learning_rate: float
     momentum: float = 0.9
-    clip: float = 1.0  # of the gradient's norm, the penalty's part included
+    clip: float = 10.0  # of the gradient's norm, the penalty's part included
 
 
 @struct.dataclass

@@ -20,7 +20,7 @@ def command(monkeypatch, capsys, tmp_path):
     def work(config, run):
         raise AssertionError("it went to work")
 
-    monkeypatch.setattr(_launch, "set_up_jax", lambda: None)
+    monkeypatch.setattr(_launch, "set_up_jax", lambda *_: None)
     monkeypatch.setattr(_launch, "_listen", lambda run: None)
 
     def run(name, *flags):
