@@ -47,7 +47,6 @@ def test_a_target_that_is_a_limit(median, reached):
     assert held["reached"] is reached
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("later", "compiled", "grown"), [(4.6, 9, (1.0, 0)), (5.06, 11, (1.1, 2))])
 def test_a_long_run_compares_peaks_with_peaks_after_the_warm_up(later, compiled, grown):
     """At its start it holds less, and a chunk's end holds more for a moment: neither is a leak."""
@@ -57,6 +56,7 @@ def test_a_long_run_compares_peaks_with_peaks_after_the_warm_up(later, compiled,
     assert long_run.grown(notes, 60.0) == pytest.approx(grown)
 
 
+@pytest.mark.slow
 def test_the_quick_run_writes_every_kind_of_figure(tmp_path):
     out = tmp_path / "bench.json"
     command = [sys.executable, "-m", "benchmarks.run", "--quick", f"--out={out}"]
