@@ -55,12 +55,12 @@ def get_config(preset: str = "laptop"):
 
     config.strength = config_dict.ConfigDict()  # of the penalty
     config.strength.permuted = config_dict.ConfigDict(
-        {"ewc": 20.0, "ewc_online": 20.0, "kfac": 40.0, "si": 0.03, "l2": 0.04}
+        {"ewc": 20.0, "ewc_online": 20.0, "kfac": 40.0, "si": 0.03, "l2": 0.02}
     )
     config.strength.rotated = config_dict.ConfigDict({"ewc": 20.0, "kfac": 40.0})
-    config.strength.halves = config_dict.ConfigDict({"ewc": 80.0, "kfac": 1000.0})
+    config.strength.halves = config_dict.ConfigDict({"ewc": 300.0, "kfac": 1000.0})
     config.strength.classes = config_dict.ConfigDict(
-        {"ewc": 300.0, "kfac": 1000.0, "ewc_replay": 80.0}
+        {"ewc": 1000.0, "kfac": 1000.0, "ewc_replay": 80.0}
     )
     config.stiff = 100.0  # ewc_stiff: so many times the strength of ewc
 
