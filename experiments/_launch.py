@@ -54,9 +54,9 @@ def _launch(name: str, main: Main, check, steering: Sequence[str]) -> int:
             print(_teach(name, command))
             return 0
         config: Any = command.config
+        set_up_jax(config.get("seeds"))
         if check is not None:
             check(config)
-        set_up_jax(config.get("seeds"))
         run = Run(name, command.workdir, config.to_dict(), steering)
         check_disk(command.workdir, config.get("disk_gb", 0))
     except (BadInput, ValueError) as error:
@@ -117,7 +117,7 @@ def set_up_jax(seeds: int | None = None) -> None:
     """
     if "JAX_NUM_CPU_DEVICES" not in os.environ:
         cores = experiments.CORES
-        jax.config.update("jax_num_cpu_devices", parallel.shares(seeds or cores, cores))
+        jax.config.update("jax_num_cpu_devices", parallel.shares(max(1, seeds or cores), cores))
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = os.environ.get("JAX_COMPILATION_CACHE_DIR") or str(home / "nsca_jax" / "xla")
     jax.config.update("jax_compilation_cache_dir", folder)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import pytest
@@ -36,8 +37,25 @@ def test_as_many_devices_as_divide_the_seeds(monkeypatch, seeds, local, used):
     assert parallel.devices_for(seeds) == used
 
 
+def test_no_module_computes_when_it_is_imported():
+    """Else JAX would start before the launcher has said with how many devices."""
+    modules = [
+        ".".join(path.with_suffix("").parts)
+        for folder in ("nsca_jax", "experiments")
+        for path in sorted(Path(folder).rglob("*.py"))
+    ]
+    ask = (
+        "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]; "
+        "from jax._src import xla_bridge; print(xla_bridge.backends_are_initialized())"
+    )
+    command = [sys.executable, "-c", ask, *modules]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 @pytest.mark.parametrize(
-    ("seeds", "cores", "shares"), [(1, 4, 1), (2, 4, 2), (3, 2, 3), (4, 2, 2), (20, 8, 10)]
+    ("seeds", "cores", "shares"),
+    [(1, 4, 1), (2, 4, 2), (3, 2, 3), (4, 2, 2), (20, 8, 10), (22, 4, 11), (11, 2, 1)],
 )
 def test_the_fewest_shares_that_keep_every_core_at_work(seeds, cores, shares):
     assert parallel.shares(seeds, cores) == shares

@@ -127,7 +127,7 @@ def out_of_frame(x: jax.Array, heading_Bx2: jax.Array) -> jax.Array:
 
 def programme(act: Act, steps: int) -> Programme:
     """The motor programme that the act sends, as if nothing resisted it: `skills.command`."""
-    low, high = skills.RANGES[act.skill, :, 0], skills.RANGES[act.skill, :, 1]
+    low, high = jnp.moveaxis(jnp.asarray(skills.RANGES)[act.skill], -1, 0)
     height, speed, _, _ = jnp.moveaxis(low + 0.5 * (act.parameters + 1.0) * (high - low), -1, 0)
     lifting = (act.skill == skills.LIFT)[..., None]
     ahead = jnp.where(lifting, jnp.array([0.0, 0.0, 1.0]), jnp.array([1.0, 0.0, 0.0]))

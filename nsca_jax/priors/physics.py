@@ -9,6 +9,8 @@ each other only by contact: Spelke (1990), Principles of Object Perception.
 # pyright takes jnp functions to return one array or a tuple.
 # pyright: reportOperatorIssue=false
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -108,7 +110,7 @@ def initial_raw(weight: float = 0.9) -> float:
     """
     if not WEIGHT_FLOOR < weight <= 1.0:
         raise ValueError(f"a prior's weight must lie in ({WEIGHT_FLOOR}, 1], not {weight}")
-    return float(WEIGHT_FLOOR + jnp.log(jnp.expm1(weight - WEIGHT_FLOOR)))
+    return WEIGHT_FLOOR + math.log(math.expm1(weight - WEIGHT_FLOOR))
 
 
 def gated_weight(raw: jax.Array, gate: jax.Array) -> jax.Array:

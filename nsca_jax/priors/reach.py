@@ -10,12 +10,13 @@ Where the goal is shown, its place (3, m) follows.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 FRAME = 18
 HAND, OPENING = slice(0, 3), slice(3, 4)
 THING, TURN, OTHER = slice(4, 7), slice(7, 11), slice(11, 14)
 GOAL = slice(2 * FRAME, 2 * FRAME + 3)
-ROOM_M = jnp.array([0.0, 0.65, 0.15])  # the middle of what the arm reaches
+ROOM_M = np.array([0.0, 0.65, 0.15], np.float32)  # the middle of what the arm reaches
 UNIT_M = 0.1
 FINE_M = (0.02, 0.06)  # at these distances the finer scales saturate
 ABSOLUTE = 0.3  # how much less places in the room count than relations

@@ -17,18 +17,20 @@ A `Plan` is the open-loop motor programme of one interaction; `command` reads it
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from nsca_jax.sim import scene as scene_lib
 
 DROP, STRIKE, PUSH, LIFT = range(4)
-RANGES = jnp.array(  # [skill, parameter, (low, high)]
+RANGES = np.array(  # [skill, parameter, (low, high)]
     [
         [[0.04, 0.35], [0.0, 0.5], [-jnp.pi, jnp.pi], [30.0, 30.0]],
         [[-0.2, 0.4], [0.4, 1.6], [-jnp.pi, jnp.pi], [150.0, 150.0]],
         [[0.0, 0.0], [0.08, 0.35], [-jnp.pi, jnp.pi], [6.0, 30.0]],
         [[0.04, 0.18], [0.1, 0.5], [-jnp.pi, jnp.pi], [12.0, 40.0]],
-    ]
+    ],
+    np.float32,
 )
 SQUEEZE_M = 5e-4  # the pads' overlap with what they touch at the spawn
 STRIKE_GAP_M = 0.05
@@ -60,7 +62,7 @@ def plan(scene: scene_lib.Scene, object_id, skill, parameters, place_m):
     object_id, skill: [] int32; parameters: [4] in [-1, 1]; place_m: [2] where on the table.
     Returns (Plan, object position [3] m, object velocity [3] m/s).
     """
-    low, high = RANGES[skill, :, 0], RANGES[skill, :, 1]
+    low, high = jnp.moveaxis(jnp.asarray(RANGES)[skill], -1, 0)
     height, speed, angle, force = low + 0.5 * (jnp.clip(parameters, -1, 1) + 1) * (high - low)
     rest = scene.rest_height_m[object_id]
     ahead = jnp.array([jnp.cos(angle), jnp.sin(angle), 0.0])

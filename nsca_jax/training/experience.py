@@ -8,6 +8,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from nsca_jax import types
@@ -22,7 +23,9 @@ from nsca_jax.sim import scene as scene_lib
 FOVEA_DEG = 12.0  # vertical field of the close look
 PLACE_M = 0.03  # objects stand within +- this of the table's middle
 NOISE_LOUDNESS = 12.0  # spread of the noisy object's log band energies at its usual volume
-MAIN_PARAMETER = jnp.array([0, 1, 1, 0])  # per skill: the one whose halves are the regions' bins
+MAIN_PARAMETER = np.array(
+    [0, 1, 1, 0], np.int32
+)  # per skill: the one whose halves are the regions' bins
 KNOT_STEPS = scene_lib.CONTROL_STEPS // types.KNOTS
 CONTROL_DT_S = scene_lib.SUBSTEPS * scene_lib.DT_S
 
@@ -109,7 +112,7 @@ def _acoustics(properties: types.ObjectProperties) -> tuple[sound.Modes, jax.Arr
 def parameters_in_bin(key, skill, bin, bins: int):
     """Parameters [n, 4] uniform in [-1, 1], the skill's main one within its bin [n]."""
     free = jax.random.uniform(key, (*skill.shape, 4), minval=-1.0, maxval=1.0)
-    main = jax.nn.one_hot(MAIN_PARAMETER[skill], 4, dtype=bool)
+    main = jax.nn.one_hot(jnp.asarray(MAIN_PARAMETER)[skill], 4, dtype=bool)
     inside = (free + 1.0) / bins - 1.0 + 2.0 * bin[..., None] / bins
     return jnp.where(main, inside, free)
 

@@ -14,6 +14,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 SEEDS = "seeds"
+MOST_A_CORE = 4  # shares
 
 
 def devices_for(seeds: int) -> int:
@@ -24,10 +25,11 @@ def devices_for(seeds: int) -> int:
 def shares(seeds: int, cores: int) -> int:
     """Into how many equal shares `seeds` should go: as few as keep all cores at work.
 
-    That may be more than there are cores, as 3 for 2: a core then turns from one to the next.
+    That may be more than there are cores, as 3 for 2: a core then turns from one to the next. Where
+    that takes more than MOST_A_CORE, as many as keep most cores at work.
     """
-    enough = (n for n in range(cores, seeds) if seeds % n == 0)
-    return min(enough, default=seeds)
+    even = [n for n in range(1, min(seeds, MOST_A_CORE * cores) + 1) if seeds % n == 0]
+    return min((n for n in even if n >= cores), default=max(even))
 
 
 def mesh_of(devices: int) -> Mesh:

@@ -140,7 +140,7 @@ def usual(rows: Rows) -> Usual:
 def feel(norm: Usual, rows: Rows) -> Felt:
     """Interactions [N, I] as an agent takes them to whom `norm` is usual."""
     outcome = (outcomes(rows) - norm.mean[rows.skill]) / norm.spread[rows.skill]
-    main = experience.MAIN_PARAMETER[rows.skill]
+    main = jnp.asarray(experience.MAIN_PARAMETER)[rows.skill]
     effort = jnp.take_along_axis(rows.parameters, main[..., None], -1)[..., 0]
     values, told, broke = growing_table(rows)
     score = jnp.where(told, (values - norm.thing_mean) / norm.thing_spread, 0.0)
