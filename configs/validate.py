@@ -32,6 +32,5 @@ def get_config(preset: str = "laptop"):
         # half the time, for programs that are slower where much is learnt.
         less, older = "--xla_backend_optimization_level=1", "--xla_cpu_use_fusion_emitters=false"
         for name in config.validations:
-            much = name in ("slot_discovery", "forgetting")
-            config.xla_flags[name] = less if much else f"{less} {older}"
+            config.xla_flags[name] = less if name == "forgetting" else f"{less} {older}"
     return config

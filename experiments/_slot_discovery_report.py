@@ -44,9 +44,12 @@ def claims(records: Records) -> dict:
 
 def measures(record: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Every score of a condition, [S] each; NaN where a seed is not finite."""
-    out = _every_seed(record["mean"], record)
+    truth, activation = record["truth"], record["activation"]
+    rows = [_seed_measures(*one) for one in zip(record["mean"], truth, activation, strict=True)]
+    out = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     if "entangled" in record:
-        out["mcc_before_turn"] = _every_seed(record["entangled"], record)["mcc"]
+        pairs = zip(record["entangled"], truth, strict=True)
+        out["mcc_before_turn"] = np.array([_mcc(*pair) for pair in pairs])
     return out
 
 
@@ -73,12 +76,10 @@ def write(config: dict, run, records: Records, result: dict) -> None:
     )
 
 
-def _every_seed(mean: np.ndarray, record: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    rows = [
-        _seed_measures(*arrays)
-        for arrays in zip(mean, record["truth"], record["activation"], strict=True)
-    ]
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+def _mcc(mean: np.ndarray, truth: np.ndarray) -> float:
+    if not np.isfinite(mean).all():
+        return float("nan")
+    return float(score.match(score.correlations(mean, truth)).r.mean())
 
 
 def _seed_measures(mean: np.ndarray, truth: np.ndarray, activation: np.ndarray) -> dict:

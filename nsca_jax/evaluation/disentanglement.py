@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
+from sklearn import config_context
 from sklearn.linear_model import LassoCV
 
 FOUND = 0.6  # |r| from which a slot stands for a property
@@ -74,7 +75,8 @@ def dci(slots_NxF: np.ndarray, truth_NxP: np.ndarray) -> DCI:
     importance = np.zeros((slots.shape[1], truth.shape[1]))
     error = np.zeros(truth.shape[1])
     for p in range(truth.shape[1]):
-        fit = LassoCV(cv=5, alphas=30).fit(slots[1::2], truth[1::2, p])
+        with config_context(assume_finite=True, skip_parameter_validation=True):
+            fit = LassoCV(cv=5, alphas=30).fit(slots[1::2], truth[1::2, p])
         importance[:, p] = np.abs(fit.coef_)
         error[p] = np.mean((fit.predict(slots[::2]) - truth[::2, p]) ** 2)
     by_slot = 1 - _entropy(importance, 1)
