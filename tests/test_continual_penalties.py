@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from nsca_jax.continual import agem, ewc, kfac, l2, replay, si
+from nsca_jax.continual import agem, dense, ewc, kfac, l2, replay, si
 from nsca_jax.models import mlp, taps
 
 NETWORK = mlp.MLP((5,), classes=3)
@@ -48,6 +48,12 @@ def test_fisher_is_the_mean_of_per_example_squares(params, x_8x4):
     fisher = ewc.diagonal_fisher(apply, params, x_8x4, chunk=4)
     expected = np.diag(_brute_force_fisher(params, x_8x4))
     np.testing.assert_allclose(ravel_pytree(fisher)[0], expected, rtol=2e-4, atol=1e-7)
+
+
+def test_the_fisher_of_dense_layers_is_the_same(params, x_8x4):
+    fisher = ewc.dense_fisher(taps.tapped(NETWORK), params, x_8x4)
+    expected = ewc.diagonal_fisher(apply, params, x_8x4)
+    chex.assert_trees_all_close(fisher, expected, rtol=1e-5, atol=1e-9)
 
 
 def test_chunks_change_nothing_and_must_divide(params, x_8x4):
@@ -148,7 +154,7 @@ def test_kfac_groups_scale_by_path():
         name: {"layer": {"kernel": jnp.zeros((1, 1)), "bias": jnp.zeros(1)}}
         for name in ("semantic", "episodic")
     }
-    factors = kfac.scale_groups(dict.fromkeys(kfac.layers(params), one), {"semantic": 10.0})
+    factors = kfac.scale_groups(dict.fromkeys(dense.layers(params), one), {"semantic": 10.0})
     state = kfac.update(kfac.init(params, 1), params, factors)
     moved = jax.tree.map(jnp.ones_like, params)
     np.testing.assert_allclose(kfac.penalty(state, moved), 0.5 * (10 * 2 + 2), rtol=1e-6)

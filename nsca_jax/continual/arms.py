@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from nsca_jax.continual import agem, ewc, kfac, l2, replay, si
+from nsca_jax.continual import agem, dense, ewc, kfac, l2, replay, si
 from nsca_jax.continual.method import Method, Params, combine
 
 NAMES = ("plain", "ewc", "ewc_online", "kfac", "si", "l2", "agem", "replay", "ewc_replay")
@@ -18,7 +18,7 @@ class Learner(NamedTuple):
     """What the methods must know of the network and the tasks."""
 
     apply: Callable[[Params, jax.Array], jax.Array]  # (params, x [..., D]) -> logits [..., C]
-    tapped_apply: kfac.TappedApply  # see models.taps
+    tapped_apply: dense.TappedApply  # see models.taps
     dimensions: int  # D
     tasks: int  # at most so many
     per_task: int  # remembered examples, for the methods that remember
@@ -61,7 +61,7 @@ def cross_entropy(
 
 
 def _fisher(it: Learner, params: Params, x: jax.Array) -> Params:
-    return ewc.scale_groups(ewc.diagonal_fisher(it.apply, params, x), it.groups)
+    return ewc.scale_groups(ewc.dense_fisher(it.tapped_apply, params, x), it.groups)
 
 
 def _ewc(it: Learner) -> Method:

@@ -10,15 +10,15 @@ a sum of Kronecker products is no Kronecker product.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 
-Params = Any  # a nested dict whose every leaf is a dense layer's "kernel" or "bias"
-TappedApply = Callable[[Params, jax.Array, dict[str, jax.Array]], tuple[jax.Array, dict]]
+from nsca_jax.continual import dense
+
+Params = dense.Params
 
 
 @struct.dataclass
@@ -48,7 +48,7 @@ def init(params: Params, tasks: int) -> State:
         path: Factors(
             jnp.zeros((tasks, w.shape[0], w.shape[0])), jnp.zeros((tasks, w.shape[1], w.shape[1]))
         )
-        for path, w in layers(params).items()
+        for path, w in dense.layers(params).items()
     }
     return State(factors, params, jnp.zeros((), jnp.int32))
 
@@ -65,7 +65,7 @@ def penalty(state: State, params: Params) -> jax.Array:
     Its gradient sum A dW G is formed once, of the tasks learnt alone, and reused for the value:
     this is the dearest part of a training step. (No second derivatives.)
     """
-    shift = layers(jax.tree.map(jnp.subtract, params, state.centre))
+    shift = dense.layers(jax.tree.map(jnp.subtract, params, state.centre))
     total = jnp.zeros(())
     for path, dw_IxO in shift.items():
         pull_IxO = _pull(state.factors[path], jax.lax.stop_gradient(dw_IxO), state.tasks)
@@ -74,26 +74,15 @@ def penalty(state: State, params: Params) -> jax.Array:
     return total
 
 
-def factors_of(tapped_apply: TappedApply, params: Params, x_BxD: jax.Array) -> dict[str, Factors]:
+def factors_of(
+    tapped_apply: dense.TappedApply, params: Params, x_BxD: jax.Array
+) -> dict[str, Factors]:
     """A and G of every dense layer, exact over the model's own label distribution.
 
-    Args:
-        tapped_apply: (params, x [D], taps) -> (logits [C], inputs); see `models.taps`.
-        x_BxD: the task's inputs; no labels are needed.
+    Args: as those of `dense.slopes`.
     """
-    zeros = {path: jnp.zeros(w.shape[1]) for path, w in layers(params).items()}
-
-    def one(x_D: jax.Array) -> tuple[dict, jax.Array, dict]:
-        def log_probs(taps):
-            logits, inputs = tapped_apply(params, x_D, taps)
-            log_probs_C = jax.nn.log_softmax(logits)
-            return log_probs_C, (log_probs_C, inputs)
-
-        g_CxO, (log_probs_C, inputs) = jax.jacrev(log_probs, has_aux=True)(zeros)
-        return inputs, jnp.exp(log_probs_C), g_CxO
-
-    inputs, probs_BxC, gradients = jax.vmap(one)(x_BxD)
-    return {path: _factors(inputs[path], probs_BxC, gradients[path]) for path in zeros}
+    probs_BxC, slopes = dense.slopes(tapped_apply, params, x_BxD)
+    return {path: _factors(probs_BxC, layer) for path, layer in slopes.items()}
 
 
 def scale_groups(
@@ -115,24 +104,6 @@ def scale_groups(
     return {path: scale(path, layer) for path, layer in factors.items()}
 
 
-def layers(params: Params, prefix: str = "") -> dict[str, jax.Array]:
-    """Path -> W [in + 1, out] of every dense layer, the bias as last row.
-
-    Raises:
-        ValueError: a parameter that is no dense layer's kernel or bias.
-    """
-    found = {}
-    for name, value in params.items():
-        path = f"{prefix}{name}"
-        if not isinstance(value, Mapping):
-            raise ValueError(f"{path} is no kernel with bias of a dense layer")
-        if set(value) == {"kernel", "bias"}:
-            found[path] = jnp.concatenate([value["kernel"], value["bias"][None]])
-        else:
-            found |= layers(value, f"{path}/")
-    return found
-
-
 def _pull(factors: Factors, dw_IxO: jax.Array, tasks: jax.Array) -> jax.Array:
     """sum over the first `tasks` tasks of A dW G, [in + 1, out]."""
 
@@ -143,8 +114,7 @@ def _pull(factors: Factors, dw_IxO: jax.Array, tasks: jax.Array) -> jax.Array:
     return jax.lax.fori_loop(0, held, add, jnp.zeros_like(dw_IxO))
 
 
-def _factors(a_BxI: jax.Array, probs_BxC: jax.Array, g_BxCxO: jax.Array) -> Factors:
-    examples = len(a_BxI)
-    a_BxI = jnp.concatenate([a_BxI, jnp.ones((examples, 1))], 1)
+def _factors(probs_BxC: jax.Array, layer: dense.Slopes) -> Factors:
+    a_BxI, g_BxCxO = layer
     g_BCxO = (jnp.sqrt(probs_BxC)[..., None] * g_BxCxO).reshape(-1, g_BxCxO.shape[-1])
-    return Factors(a_BxI.T @ a_BxI / examples, g_BCxO.T @ g_BCxO / examples)
+    return Factors(a_BxI.T @ a_BxI / len(a_BxI), g_BCxO.T @ g_BCxO / len(a_BxI))
