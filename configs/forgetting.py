@@ -58,9 +58,9 @@ def get_config(preset: str = "laptop"):
         {"ewc": 20.0, "ewc_online": 20.0, "kfac": 40.0, "si": 0.03, "l2": 0.02}
     )
     config.strength.rotated = config_dict.ConfigDict({"ewc": 20.0, "kfac": 40.0})
-    config.strength.halves = config_dict.ConfigDict({"ewc": 300.0, "kfac": 1000.0})
+    config.strength.halves = config_dict.ConfigDict({"ewc": 80.0, "kfac": 1000.0})
     config.strength.classes = config_dict.ConfigDict(
-        {"ewc": 1000.0, "kfac": 1000.0, "ewc_replay": 80.0}
+        {"ewc": 300.0, "kfac": 1000.0, "ewc_replay": 20.0}
     )
     config.stiff = 100.0  # ewc_stiff: so many times the strength of ewc
 

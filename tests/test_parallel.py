@@ -24,7 +24,7 @@ def test_a_seed_on_its_own_device_has_the_bits_of_that_seed_alone():
     assert told == {
         "devices": 2,
         "shards": 2,
-        "compiled_after_the_first_chunk": 0,
+        "compiled_after_compiling_ahead": 0,
         "differ_from_alone": [],
     }
 

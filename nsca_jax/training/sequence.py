@@ -24,7 +24,8 @@ class Settings(NamedTuple):
     batch: int
     learning_rate: float
     momentum: float = 0.9
-    clip: float = 10.0  # of the gradient's norm, the penalty's part included
+    clip: float = 1.0  # of the norm of the examples' gradient
+    clip_sum: float = 30.0  # of what is followed: a penalty must be able to resist
 
 
 @struct.dataclass
@@ -50,7 +51,9 @@ def make_learner(
     """
     rate = optax.cosine_decay_schedule(settings.learning_rate, settings.steps)
     descent = optax.sgd(rate, settings.momentum)
-    optimiser = faults.freezing(optax.chain(optax.clip_by_global_norm(settings.clip), descent))
+    clip = optax.clip_by_global_norm(settings.clip)
+    clip_sum = optax.clip_by_global_norm(settings.clip_sum)
+    optimiser = faults.freezing(optax.chain(clip_sum, descent))
 
     def init(key: jax.Array) -> LearnerState:
         params = init_params(jax.random.fold_in(key, 0))
@@ -69,7 +72,8 @@ def make_learner(
             loss, own = jax.value_and_grad(arms.cross_entropy, 1)(apply, params, *batch)
             own = method.project(memory, params, own, key_old)
             stiff = jax.grad(method.penalty, 1)(memory, params)
-            grads = jax.tree.map(lambda g, p: g + strength * p, own, stiff)
+            bounded, _ = clip.update(own, optax.EmptyState())
+            grads = jax.tree.map(lambda g, p: g + strength * p, bounded, stiff)
             updates, moments = optimiser.update(grads, moments, loss=loss)
             moved = optax.apply_updates(params, updates)
             tracked = method.track(memory, own, params, moved)
