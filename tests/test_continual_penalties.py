@@ -135,6 +135,18 @@ def test_kfac_of_one_linear_layer_and_one_example_is_the_whole_fisher():
     )
 
 
+def test_damping_adds_its_share_of_the_mean_eigenvalue():
+    network = mlp.MLP((), classes=3)
+    params = network.init(jax.random.key(0), jnp.zeros(4))["params"]
+    x = jax.random.normal(jax.random.key(1), (5, 4))
+    bare, damped = (
+        kfac.factors_of(taps.tapped(network), params, x, damping)["head"] for damping in (0.0, 0.1)
+    )
+    for before, after in ((bare.inputs, damped.inputs), (bare.gradients, damped.gradients)):
+        low = np.linalg.eigvalsh(before)
+        np.testing.assert_allclose(np.linalg.eigvalsh(after), low + 0.1 * low.mean(), atol=1e-5)
+
+
 def test_kfac_sums_tasks_by_hand():
     """One weight and its bias, A = diag(a), G = [g]: 1/2 sum_t g_t (a_t dw^2 + db^2)."""
     params = {"layer": {"kernel": jnp.zeros((1, 1)), "bias": jnp.zeros(1)}}

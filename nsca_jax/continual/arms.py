@@ -11,6 +11,7 @@ from nsca_jax.continual import agem, dense, ewc, kfac, l2, replay, si
 from nsca_jax.continual.method import Method, Params, combine
 
 NAMES = ("plain", "ewc", "ewc_online", "kfac", "si", "l2", "agem", "replay", "ewc_replay")
+DAMPING = 0.01  # of Kronecker factors
 REMEMBERING = ("agem", "replay", "ewc_replay")  # keep examples of every task
 
 
@@ -80,7 +81,7 @@ def _ewc_online(it: Learner) -> Method:
 
 def _kfac(it: Learner) -> Method:
     def consolidate(state, params, x, y, key):
-        factors = kfac.factors_of(it.tapped_apply, params, x)
+        factors = kfac.factors_of(it.tapped_apply, params, x, DAMPING)
         return kfac.update(state, params, kfac.scale_groups(factors, it.groups))
 
     return Method(

@@ -75,14 +75,19 @@ def penalty(state: State, params: Params) -> jax.Array:
 
 
 def factors_of(
-    tapped_apply: dense.TappedApply, params: Params, x_BxD: jax.Array
+    tapped_apply: dense.TappedApply, params: Params, x_BxD: jax.Array, damping: float = 0.0
 ) -> dict[str, Factors]:
     """A and G of every dense layer, exact over the model's own label distribution.
 
-    Args: as those of `dense.slopes`.
+    Args: as those of `dense.slopes`; and `damping`: the share of its mean eigenvalue that is added
+        to every eigenvalue of a factor (Martens & Grosse 2015), so that a direction in which no
+        example told anything is not free.
     """
     probs_BxC, slopes = dense.slopes(tapped_apply, params, x_BxD)
-    return {path: _factors(probs_BxC, layer) for path, layer in slopes.items()}
+    factors = {path: _factors(probs_BxC, layer) for path, layer in slopes.items()}
+    return jax.tree.map(
+        lambda of: of + damping * jnp.trace(of) / len(of) * jnp.eye(len(of)), factors
+    )
 
 
 def scale_groups(
