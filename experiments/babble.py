@@ -100,8 +100,9 @@ def load_sets(config) -> tuple[objects.ObjectSet, objects.ObjectSet, objects.Obj
 
 
 def make_stage(config, arm: str | None = None) -> Stage:
-    """Load the object sets and roll out the held-out interactions; `arm`'s program compiles beside
-    that, where one is named.
+    """Load the object sets and roll out the held-out interactions.
+
+    Beside that `arm`'s program compiles, where one is named (MuJoCo Warp's are built one by one).
     """
     set_a, set_b, everything = load_sets(config)
     known = len(set_a.names) + int(config.distractor)
@@ -115,8 +116,9 @@ def make_stage(config, arm: str | None = None) -> Stage:
     per_b = config.seeds * _per_region(config, len(set_b.names))
     per_a = 2 * _per_region(config, len(set_a.names))
     block = config.seeds * config.worlds
+    ahead = [arm] if arm and config.backend == "jax" else []
     with futures.ThreadPoolExecutor(1) as beside:
-        compiling = [beside.submit(compile_arm, config, one, known, body) for one in (arm,) if one]
+        compiling = [beside.submit(compile_arm, config, each, known, body) for each in ahead]
         held = [
             transfer.collect(
                 body, camera, jax.random.fold_in(key, i), first, count, per, bins, block, noise
@@ -125,8 +127,8 @@ def make_stage(config, arm: str | None = None) -> Stage:
                 [(0, len(set_a.names), per_a), (known, len(set_b.names), per_b)]
             )
         ]
-        for each in compiling:
-            each.result()
+        for program in compiling:
+            program.result()
     return Stage(
         body, everything.names, known, len(set_a.names), len(set_b.names), held[0], held[1]
     )
