@@ -1,3 +1,8 @@
 """Speed, measured as ratios in one run."""
 
-import experiments as _  # noqa: F401  (its environment, before JAX starts)
+import os
+
+import experiments
+
+# Before JAX starts: physics alone is spread over a device for each core (benchmarks/physics.py).
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(experiments.CORES))
