@@ -125,7 +125,7 @@ def set_up_jax(seeds: int | None = None) -> None:
     """Before anything compiles: the persistent compilation cache, and so many CPU devices that the
     cores share these seeds (nsca_jax/training/parallel.py); a GPU's are counted by itself.
     """
-    if "JAX_NUM_CPU_DEVICES" not in os.environ:
+    if jax.config.jax_num_cpu_devices < 1:  # neither the environment nor an earlier call said so
         cores = experiments.CORES
         jax.config.update("jax_num_cpu_devices", parallel.shares(max(1, seeds or cores), cores))
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
