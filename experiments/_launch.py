@@ -125,7 +125,8 @@ def set_up_jax(seeds: int | None = None) -> None:
     """Before anything compiles: the persistent compilation cache, and so many CPU devices that the
     cores share these seeds (nsca_jax/training/parallel.py); a GPU's are counted by itself.
     """
-    if jax.config.jax_num_cpu_devices < 1:  # neither the environment nor an earlier call said so
+    said = jax.config.jax_num_cpu_devices  # pyright: ignore[reportAttributeAccessIssue]
+    if said < 1:  # neither by the environment nor by an earlier call
         cores = experiments.CORES
         jax.config.update("jax_num_cpu_devices", parallel.shares(max(1, seeds or cores), cores))
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
