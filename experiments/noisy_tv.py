@@ -61,7 +61,9 @@ def live(config, pairs: Sequence[Pair]) -> list[dict[str, np.ndarray]]:
         signal=np.array([signals.index(one["signal"]) for one in fields]),
         bound=np.array([one["bound"] for one in fields], np.float32),
     )
-    newborns = newborn(settings.width, settings.members, config.seed, config.seeds)
+    newborns = newborn(settings.width, config.seed, config.seeds)
+    networks = jax.tree.map(lambda x: x[:, : settings.members], newborns.params)
+    newborns = newborns.replace(params=networks)
     lived, diary = make(settings)(newborns, lots)
     told = jax.device_get((faults.sign(lived.optimiser), diary))
     apart = [jax.tree.map(lambda x, n=n: x[:, n], told) for n in range(len(pairs))]
@@ -75,10 +77,12 @@ def make(settings: exploring.ExploreSettings):
 
 
 @functools.cache
-def newborn(width: int, members: int, first: int, seeds: int) -> exploring.Newborn:
-    """All seeds; kept, so that signals share them."""
+def newborn(width: int, first: int, seeds: int) -> exploring.Newborn:
+    """All seeds, with as many networks as any signal asks for; kept, so that signals share them."""
+    members = max(one.get("members", 1) for one in SIGNALS.values())
     init = lambda seed: exploring.born(width, members, jax.random.key(seed))  # noqa: E731
-    return jax.jit(parallel.vmap(init))(np.arange(first, first + seeds))
+    born = jax.jit(parallel.vmap(init))(np.arange(first, first + seeds))
+    return born.replace(params=jax.device_get(born.params))
 
 
 def packs(config, run) -> list[list[Pair]]:
