@@ -63,7 +63,7 @@ def live(config, pairs: Sequence[Pair]) -> list[dict[str, np.ndarray]]:
     )
     newborns = newborn(settings.width, config.seed, config.seeds)
     networks = jax.tree.map(lambda x: x[:, : settings.members], newborns.params)
-    newborns = newborns.replace(params=networks)
+    newborns = newborns.replace(params=networks)  # pyright: ignore[reportAttributeAccessIssue]
     lived, diary = make(settings)(newborns, lots)
     told = jax.device_get((faults.sign(lived.optimiser), diary))
     apart = [jax.tree.map(lambda x, n=n: x[:, n], told) for n in range(len(pairs))]
