@@ -23,9 +23,7 @@ from nsca_jax.sim import scene as scene_lib
 FOVEA_DEG = 12.0  # vertical field of the close look
 PLACE_M = 0.03  # objects stand within +- this of the table's middle
 NOISE_LOUDNESS = 12.0  # spread of the noisy object's log band energies at its usual volume
-MAIN_PARAMETER = np.array(
-    [0, 1, 1, 0], np.int32
-)  # per skill: the one whose halves are the regions' bins
+MAIN_PARAMETER = np.array([0, 1, 1, 0], np.int32)  # per skill: its halves are the regions' bins
 KNOT_STEPS = scene_lib.CONTROL_STEPS // types.KNOTS
 CONTROL_DT_S = scene_lib.SUBSTEPS * scene_lib.DT_S
 
@@ -100,13 +98,9 @@ def make_body(
     (-1: none does).
     """
     noisy = jnp.arange(properties.mass_kg.shape[0]) == distractor
-    return Body(scene_lib.build(properties, backend), *_acoustics(properties), noisy)
-
-
-@jax.jit
-def _acoustics(properties: types.ObjectProperties) -> tuple[sound.Modes, jax.Array]:
     modes = sound.modes(properties)
-    return modes, sound.band_response(modes, CONTROL_DT_S)
+    response = sound.band_response(modes, CONTROL_DT_S)
+    return Body(scene_lib.build(properties, backend), modes, response, noisy)
 
 
 def parameters_in_bin(key, skill, bin, bins: int):
