@@ -30,9 +30,8 @@ def start(
     once, by `stop`, and not twice, which would end it unsaved.
     """
     flags = f"{os.environ.get('XLA_FLAGS', '')} {xla_flags}".strip()
-    cores = experiments.CORES
-    share = {"NPROC": f"{max(1, cores // at_once)}", "JAX_NUM_CPU_DEVICES": f"{cores}"}
-    threads = share if at_once > 1 else {}
+    share = f"{max(1, experiments.CORES // at_once)}"
+    threads = {"NPROC": share, "JAX_NUM_CPU_DEVICES": share} if at_once > 1 else {}
     env = {**threads, **os.environ, **({"XLA_FLAGS": flags} if flags else {})}
     with log.open("a", encoding="utf-8") as file:
         return subprocess.Popen(
