@@ -10,6 +10,7 @@ from nsca_jax.types import PROPERTIES
 GROUNDED = {"a": 0.9, "b": 0.8}
 SET_NAME = {"a": "Set A", "b": "Set B"}
 TRANSFER, BALLISTIC, DISTRACTOR = 0.9, 0.5, 0.2
+WHOLE = "the whole 95 % interval above 0"
 
 
 def decide(config, stage, records: dict) -> tuple[list[dict], dict, dict]:
@@ -19,12 +20,15 @@ def decide(config, stage, records: dict) -> tuple[list[dict], dict, dict]:
     criteria = [*_prediction(config, base, main, records), *transfer(main)]
     criteria += _open_loop(base, main)
     criteria += _grounding(stage, main)
-    effects = {}
-    if "random" in records:
-        criterion, effects["competence over random, hardest third"] = _competence(records)
-        criteria.append(criterion)
     if stage.known > stage.count_a:
         criteria += _distractor(stage, records)
+    effects = {}
+    for name, claim, mine, rival in _comparisons(stage, records):
+        gain, size = stats.differences(mine, rival), results.effect_size(mine, rival)
+        criteria.append(
+            results.criterion(name, f"{claim}; {WHOLE}", gain, 0.0, ">=", by_interval=True)
+        )
+        effects[name] = size
     return criteria, base, effects
 
 
@@ -110,35 +114,54 @@ def _grounding(stage, main) -> list[dict]:
     return out
 
 
-def _competence(records) -> tuple[dict, float | None]:
-    errors = [records["competence"]["region_error"], records["random"]["region_error"]]
-    mine, random = (claims_lib.hardest_third_skill(e, errors) for e in errors)
-    gain = stats.differences(mine, random)
-    criterion = results.criterion(
-        "competence_over_random",
-        "Skill on the hardest third of the regions, competence-driven minus random, at equal "
-        "interactions; the whole 95 % interval above 0",
-        gain,
-        0.0,
-        ">=",
-        by_interval=True,
-    )
-    return criterion, results.effect_size(mine, random)
-
-
 def _distractor(stage, records) -> list[dict]:
-    def ratio(arm):
-        shares = claims_lib.distractor_shares(stage, records[arm]["visits"])
-        return shares[:, 2] / np.maximum(shares[:, 0], 1e-9)
-
-    rival = ("raw prediction error", float(ratio("error").mean())) if "error" in records else None
+    ratios = {arm: _distractor_ratio(stage, records[arm]) for arm in records}
+    rival = ("raw prediction error", float(ratios["error"].mean())) if "error" in records else None
     return [
         results.criterion(
             "distractor_share",
             "The noisy object's share of interactions in the last third over that in the first",
-            ratio("competence"),
+            ratios["competence"],
             DISTRACTOR,
             "<=",
             control=rival,
         )
     ]
+
+
+def _distractor_ratio(stage, record) -> np.ndarray:
+    shares = claims_lib.distractor_shares(stage, record["visits"])
+    return shares[:, 2] / np.maximum(shares[:, 0], 1e-9)
+
+
+def _comparisons(stage, records):
+    """(name, claim, ours [S], rival's [S]) of every rival that learnt, paired by seed."""
+    main = records["competence"]
+    if "random" in records:
+        errors = [main["region_error"], records["random"]["region_error"]]
+        yield (
+            "competence_over_random",
+            "Skill on the hardest third of the regions, competence-driven minus random, at equal "
+            "interactions",
+            *(claims_lib.hardest_third_skill(e, errors) for e in errors),
+        )
+    if "no_action" in records:
+        yield (
+            "action_over_none",
+            "Skill on Set A, of dynamics that see the action minus those that do not",
+            main["overall_a"],
+            records["no_action"]["overall_a"],
+        )
+        heard, dealt = (
+            claims_lib.spearmans(stage, main, name, "a")[:, PROPERTIES.index("hardness")]
+            for name in ("table", "shuffled")
+        )
+        claim = "Own estimates of hardness on Set A (Spearman), of true sound minus shuffled"
+        yield "sound_over_shuffled", claim, heard, dealt
+    if "error" in records and stage.known > stage.count_a:
+        yield (
+            "error_seeks_noise",
+            "The noisy object's last share over its first, under raw prediction error minus ours",
+            _distractor_ratio(stage, records["error"]),
+            _distractor_ratio(stage, main),
+        )

@@ -67,6 +67,7 @@ def merge(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         ],
         "seeds": max((one["seeds"] for one in found.values()), key=len, default=[]),
         "n_failed_seeds": sum(one["n_failed_seeds"] for one in found.values()),
+        "compile_s": sum(one["compile_s"] for one in found.values()),
         "baselines": {"wall_s": {name: one["wall_s"] for name, one in found.items()}},
         "effect_sizes": {
             f"{name}.{what}": size

@@ -23,7 +23,7 @@ import jax
 import experiments
 from experiments import _config
 from experiments._config import BadInput, Command
-from experiments._run import Finished, Interrupted, Run, check_disk, exit_status
+from experiments._run import Finished, Interrupted, Run, exit_status
 from nsca_jax.checkpoint import CheckpointError
 from nsca_jax.training import parallel
 from nsca_jax.training.faults import FaultError
@@ -60,7 +60,6 @@ def _launch(name: str, main: Main, check, steering: Sequence[str]) -> int:
         if check is not None:
             check(config)
         run = Run(name, command.workdir, config.to_dict(), steering)
-        check_disk(command.workdir, config.get("disk_gb", 0))
     except (BadInput, ValueError) as error:
         return _tell(error, 2)
     except OSError as error:

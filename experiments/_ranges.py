@@ -52,7 +52,7 @@ _NAMES = (
         "decays prices chosen. pace.beta pace.gamma stiff stiffness strength. thrift thrift_mixed "
         "likeness_price merge surprise bound greed boredom action_cost entropy foresight blur "
         "nt_xent vicreg temporal reconstruction adaptive_weights camera_noise sensor_noise. noise "
-        "feature_noise projected_s. disk_gb",
+        "feature_noise projected_s.",
     ),
     (
         SHARE,

@@ -1,13 +1,14 @@
 """A run and its folder: what an experiment may do with files while it works.
 
 config.json  metrics.jsonl  checkpoints/  result.json  figures/  report.html
-resume.json   seconds worked so far, and how long metrics.jsonl was at each checkpoint
+resume.json   seconds worked and compiled so far, and how long metrics.jsonl was at each checkpoint
 given.json    in a phase of full training: the gate's verdict, which its result repeats, and the
               digests of the weights that it was given
 .lock         held while a run works here
 """
 
 import fcntl
+import functools
 import json
 import math
 import os
@@ -69,6 +70,7 @@ class Run:
         self._resume = _read_resume(workdir / "resume.json")
         self._cut_metrics(max(self._resume["metrics_bytes"].values(), default=0))
         self._started = time.monotonic()
+        self._compiled = sum(_compilations())
 
     @property
     def stopping(self) -> bool:
@@ -79,6 +81,11 @@ class Run:
     def wall_s(self) -> float:
         """Seconds worked, over all parts of an interrupted run."""
         return self._resume["wall_s"] + time.monotonic() - self._started
+
+    @property
+    def compile_s(self) -> float:
+        """Seconds of XLA's compiler, or of loading what it compiled before, over all parts."""
+        return self._resume["compile_s"] + sum(_compilations()) - self._compiled
 
     def log(self, step: int, figures: Mapping[str, Any]) -> None:
         """One line of metrics.jsonl; ValueError where a number is not finite (None is allowed)."""
@@ -125,6 +132,21 @@ class Run:
     def without_failed(self, figures: Any) -> Any:
         """A tree of figures [S, ...] without the seeds that stopped learning."""
         return jax.tree.map(lambda x: np.delete(np.asarray(x), sorted(self.failed), 0), figures)
+
+    def need_disk(self, state: Any, parts: int) -> None:
+        """Raises BadInput where the disk has no room for the checkpoints of so many parts.
+
+        `state`: any part's, or its ShapeDtypeStructs. Each keeps `checkpoint.KEEP`, and one more
+        is being written.
+        """
+        one = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+        needed_gb = (parts * checkpoint.KEEP + 1) * one / 1e9
+        free_gb = shutil.disk_usage(self.workdir).free / 1e9
+        if free_gb < needed_gb:
+            raise BadInput(
+                f"{self.workdir} needs about {needed_gb:.2g} GB and its disk has {free_gb:.2g} GB "
+                "free: make room or give another --workdir."
+            )
 
     def save(self, step: int, state: Any, name: str = "") -> None:
         """Checkpoints `state`, the whole state after `step`; `name` tells parts of a run apart."""
@@ -175,7 +197,7 @@ class Run:
         """What `main` returns: `reports.results.build` for this run (see there for `more`)."""
         gate = (read_json(self.workdir / "given.json") or {}).get("gate", "")
         known = {"config_hash": self.config_hash, "wall_s": self.wall_s, "gate": gate}
-        known["n_failed_seeds"] = len(self.failed)
+        known |= {"compile_s": self.compile_s, "n_failed_seeds": len(self.failed)}
         return results.build(self.name, criteria, seeds, **known | more)
 
     def finish(self, result: Mapping[str, Any]) -> None:
@@ -184,7 +206,8 @@ class Run:
 
     def _note(self, metrics_bytes: Mapping[str, int]) -> None:
         """Keeps, for a resume, the seconds worked so far and the metrics' lengths."""
-        kept = {"wall_s": self.wall_s, "metrics_bytes": dict(metrics_bytes)}
+        seconds = {"wall_s": self.wall_s, "compile_s": self.compile_s}
+        kept = {**seconds, "metrics_bytes": dict(metrics_bytes)}
         write_json(self.workdir / "resume.json", kept)
 
     def _claim(self) -> None:
@@ -257,16 +280,6 @@ def identity(config: Mapping[str, Any], steering: Sequence[str] = ()) -> dict[st
     return plain({key: config[key] for key in config if key not in (*steering, "loggers")})
 
 
-def check_disk(workdir: Path, needed_gb: float) -> None:
-    """Raises BadInput where the disk under `workdir` has less than `needed_gb` (1e9 bytes) free."""
-    free_gb = shutil.disk_usage(workdir).free / 1e9
-    if free_gb < needed_gb:
-        raise BadInput(
-            f"{workdir} needs about {needed_gb:g} GB and its disk has {free_gb:.1f} GB free: "
-            "make room or give another --workdir."
-        )
-
-
 def exit_status(number: int) -> int:
     """What a shell reports of a process that a signal ended: 130 or 143."""
     return 128 + signal.Signals(number)
@@ -312,13 +325,27 @@ def read_result(path: Path) -> dict[str, Any]:
         raise BadInput(f"{error}: delete it to have it made again.") from error
 
 
+@functools.cache
+def _compilations() -> list[float]:
+    """Seconds of each of this process's compilations, from the first call on."""
+    seconds: list[float] = []
+
+    def hear(event: str, duration: float, **_: Any) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            seconds.append(duration)
+
+    jax.monitoring.register_event_duration_secs_listener(hear)
+    return seconds
+
+
 def _read_resume(path: Path) -> dict[str, Any]:
     """resume.json, or that of a run which has not begun; raises BadInput where it is damaged."""
     found = read_json(path)
     if found is None:
-        return {"wall_s": 0.0, "metrics_bytes": {}}
+        return {"wall_s": 0.0, "compile_s": 0.0, "metrics_bytes": {}}
     lengths = found.get("metrics_bytes")
-    numbers = [found.get("wall_s"), *(lengths.values() if isinstance(lengths, dict) else [None])]
+    numbers = [found.get("wall_s"), found.setdefault("compile_s", 0.0)]
+    numbers += lengths.values() if isinstance(lengths, dict) else [None]
     if not all(isinstance(n, int | float) and 0 <= n < math.inf for n in numbers):
         raise BadInput(f"{path} is damaged (it holds no lengths): delete it, or the whole folder.")
     return found

@@ -105,7 +105,7 @@ def make_stage(config, arm: str | None = None) -> Stage:
     Beside that `arm`'s program compiles, where one is named (MuJoCo Warp's are built one by one).
     """
     set_a, set_b, everything = load_sets(config)
-    known = len(set_a.names) + int(config.distractor)
+    known = _known(config, set_a)
     radio = known - 1 if config.distractor else -1
     body = experience.make_body(everything.properties, radio, config.backend)
     camera = camera_lib.Camera(width=config.image_size, height=config.image_size)
@@ -132,6 +132,11 @@ def make_stage(config, arm: str | None = None) -> Stage:
     return Stage(
         body, everything.names, known, len(set_a.names), len(set_b.names), held[0], held[1]
     )
+
+
+def _known(config, set_a: objects.ObjectSet) -> int:
+    """How many things the agent babbles with: Set A's, and the one that plays noise."""
+    return len(set_a.names) + int(config.distractor)
 
 
 def _per_region(config, count: int) -> int:
@@ -168,6 +173,14 @@ def make_train(settings: babbling.BabbleSettings, devices: int):
     """(init, chunk), both compiled; kept, so that what is compiled ahead is what runs."""
     init, chunk = babbling.make_train(settings, devices)
     return jax.jit(init), chunk
+
+
+def need_disk(config, run) -> None:
+    """Refuses to begin where the disk has no room for what the arms will save."""
+    todo = [arm for arm in config.arms if not _done(run, arm).exists()]
+    settings = settings_of(config, "competence", _known(config, load_sets(config)[0]))
+    init, _ = make_train(settings, parallel.devices_for(config.seeds))
+    run.need_disk(jax.eval_shape(init, _keys(config)), len(todo))
 
 
 def compile_arm(config, arm: str, known: int, body: experience.Body) -> None:
@@ -278,6 +291,7 @@ def _log(run, arm, settings, stage, state, metrics) -> dict:
 
 def main(config, run) -> dict:
     """Every arm, then the claims, then the report."""
+    need_disk(config, run)
     run.say("compiling, and rolling out the held-out interactions of both sets")
     stage = make_stage(config, unfinished(config, run))
     records = {

@@ -4,17 +4,19 @@ import errno
 import json
 import os
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
 import experiments
-from experiments import _launch
+from experiments import _config, _launch, _run, babble
 from experiments._progress import Progress, duration
 from experiments._run import Run
 from nsca_jax.reports import metrics, results
@@ -72,7 +74,6 @@ def get_config(preset="laptop"):
     config.sleep_s = 0.0
     config.arms = ("a", "b")
     config.verbose = False
-    config.disk_gb = 0.0
     config.learner = config_dict.ConfigDict(dict(width=4, threshold=6.0))
     return config
 '''
@@ -178,7 +179,6 @@ def test_a_failed_criterion_exits_1_and_says_which(place, call):
         ("--config=configs/nothing.py", ["is no file", "configs/tiny.py"]),
         ("--wrkdir=x", ["did you mean --workdir?"]),
         ("surplus", ["'surplus' is not an argument"]),
-        ("--config.disk_gb=1e9", ["GB free"]),
         ("--workdir=tiny.py/below", ["--workdir=tiny.py/below cannot be written"]),
         ("--config.learner.width=13", ["width 13 is unlucky."]),
     ],
@@ -188,6 +188,34 @@ def test_bad_input_is_one_sentence_and_exit_2(call, argument, words):
     assert status == 2, err
     assert all(word in err for word in words), err
     assert "passed" not in out
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_made(tmp_path, monkeypatch):
+    """Of what babbling's arms keep: two checkpoints each, beside one that is being written."""
+    config = _config.load("configs/babble.py:evidence")
+    run, usage = Run("babble", tmp_path, config.to_dict()), shutil.disk_usage(tmp_path)
+
+    def room(gigabytes):
+        free = usage._replace(free=int(1e9 * gigabytes))
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
+
+    room(0.1)
+    with pytest.raises(_launch.BadInput, match=r"needs about 0\.\d+ GB and its disk has 0\.1 GB"):
+        babble.main(config, run)
+    room(10.0)
+    babble.need_disk(config, run)
+
+
+def test_compiling_is_timed_and_counted_over_a_resume(tmp_path):
+    run = Run("tiny", tmp_path, {"steps": 3})
+    assert run.compile_s == 0
+    jax.jit(lambda x: x + 1)(np.arange(7.0))
+    before = run.compile_s
+    assert 0 < before < run.wall_s
+    run.keep_time()
+    again = _run._read_resume(tmp_path / "resume.json")
+    assert again["compile_s"] == pytest.approx(before)
+    assert run.result([results.criterion("a", "b", [1], 0, ">=")], [0])["compile_s"] >= before
 
 
 def test_help_teaches(place, call):

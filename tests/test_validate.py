@@ -117,13 +117,14 @@ def test_a_ctrl_c_reaches_a_validation_once(gate):
     assert process.returncode == -15
 
 
+@pytest.mark.parametrize("name", ["NPROC", "JAX_NUM_CPU_DEVICES"])
 @pytest.mark.parametrize(("at_once", "own", "told"), [(1, "", ""), (2, "", "4"), (2, "3", "3")])
-def test_processes_at_once_share_the_cores(tmp_path, monkeypatch, at_once, own, told):
+def test_processes_at_once_share_the_cores(tmp_path, monkeypatch, name, at_once, own, told):
     monkeypatch.setattr(experiments, "CORES", 8)
-    monkeypatch.delenv("NPROC", raising=False)
+    monkeypatch.delenv(name, raising=False)
     if own:
-        monkeypatch.setenv("NPROC", own)
-    ask = [sys.executable, "-c", "import os; print(os.environ.get('NPROC', ''))"]
+        monkeypatch.setenv(name, own)
+    ask = [sys.executable, "-c", f"import os; print(os.environ.get('{name}', ''))"]
     assert _children.start(ask, tmp_path / "log", at_once=at_once).wait() == 0
     assert (tmp_path / "log").read_text().strip() == told
 
