@@ -2,6 +2,7 @@
 
 import pytest
 
+from experiments import document
 from nsca_jax.reports import tables
 
 
@@ -60,6 +61,36 @@ def test_scale_tells_what_a_further_world_takes():
     assert lines[4] == "| objects | 1 | 16 | 300 | 32 | 20 | 19 to 21 | 1,100 |  |"
 
 
+def test_baselines_are_rows_and_columns():
+    told = {"clean": {"refused": [4.1666, 0.476]}, "Set B": {"refused_by": [6.5, None]}}
+    lines = tables.baselines_table({"baselines": told}).splitlines()
+    assert lines[0] == "|  | refused | refused by |"
+    assert lines[2:4] == ["| clean | 4.17 ± 0.48 |  |", "| Set B |  | 6.5 |"]
+
+
+def test_baselines_of_three_keys_are_a_table_of_each_last_one():
+    ewc = {"average": [82.48, 0.8], "forgetting": [16.8, 1.08]}
+    told = {"five_tasks": {"ewc": ewc, "joint": {"average": [97.3, 0.16]}}}
+    first, second, note = tables.baselines_table({"baselines": told}).split("\n\n")
+    assert first.splitlines()[::2] == [
+        "| average | ewc | joint |",
+        "| five tasks | 82.5 ± 0.8 | 97.3 ± 0.16 |",
+    ]
+    assert second.splitlines()[::2] == ["| forgetting | ewc |", "| five tasks | 16.8 ± 1.1 |"]
+    assert note == "Mean ± SE over the same seeds."
+
+
+def test_baselines_are_shown_where_the_document_has_their_block(tmp_path, monkeypatch):
+    monkeypatch.setattr(document, "ROOT", tmp_path)
+    path = tmp_path / "docs" / "validation.md"
+    path.parent.mkdir()
+    names = ("with", "with baselines", "without")
+    path.write_text("\n".join(_block(name) for name in names), encoding="utf-8")
+    for name in ("with", "without"):
+        document.show(name, _result({"row": {"column": [1.5, 0.25]}}))
+    assert path.read_text(encoding="utf-8").count("| row | 1.5 ± 0.25 |") == 1
+
+
 def test_a_block_is_replaced_and_nothing_else(tmp_path):
     begin, end = (mark.format(name="speed") for mark in (tables.BEGIN, tables.END))
     path = tmp_path / "page.md"
@@ -75,6 +106,15 @@ def test_a_page_without_the_block_is_refused(tmp_path):
     path.write_text("nothing here\n", encoding="utf-8")
     with pytest.raises(ValueError, match="one pair of markers"):
         tables.replace_block(path, "speed", "new")
+
+
+def _block(name):
+    return "\n".join(mark.format(name=name) for mark in (tables.BEGIN, tables.END))
+
+
+def _result(baselines):
+    told = {"criteria": [], "seeds": [0], "n_failed_seeds": 0, "wall_s": 60.0, "device": "cpu"}
+    return {**told, "baselines": baselines}
 
 
 def _target(claim, value, direction, threshold, reached):

@@ -32,6 +32,20 @@ def criteria_table(result: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", note])
 
 
+def baselines_table(result: Mapping[str, Any]) -> str:
+    """Markdown tables of a result's baselines, which are no criteria.
+
+    {row: {column: [mean, SE]}} makes one, {row: {column: {name: [mean, SE]}}} one of each name.
+    """
+    grids: dict[str, dict[str, dict[str, list[float | None]]]] = {}
+    for row, cells in result["baselines"].items():
+        for column, cell in cells.items():
+            for name, figure in (cell if isinstance(cell, Mapping) else {"": cell}).items():
+                grids.setdefault(name, {}).setdefault(row, {})[column] = figure
+    tables = [_grid(name, rows) for name, rows in grids.items()]
+    return "\n\n".join([*tables, "Mean ± SE over the same seeds."])
+
+
 def speed_table(report: Mapping[str, Any]) -> str:
     """A Markdown table of a benchmark's targets: what, measured, needed, reached or not."""
     lines = ["| figure | measured | needed | reached |", "| --- | --- | --- | --- |"]
@@ -116,3 +130,18 @@ def replace_block(path: Path, name: str, text: str) -> None:
     before, rest = document.split(begin)
     after = rest.split(end)[1]
     path.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+
+
+def _grid(name: str, rows: Mapping[str, Mapping[str, list[float | None]]]) -> str:
+    """A Markdown table, columns as they are first named; what was not measured is empty."""
+    columns = list(dict.fromkeys(column for cells in rows.values() for column in cells))
+    lines = [[name, *columns], ["---"] * (1 + len(columns))]
+    for row, cells in rows.items():
+        lines.append([row, *(_figure(cells.get(column, [None, None])) for column in columns)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines).replace("_", " ")
+
+
+def _figure(figure: list[float | None]) -> str:
+    mean, error = figure
+    told = "" if mean is None else f"{mean:.3g}"
+    return told if error is None else f"{told} ± {error:.2g}"
