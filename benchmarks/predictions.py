@@ -38,12 +38,12 @@ PREDICTIONS = (
     ),
     (
         "seed_cost_16x16",
-        "cost of a seed among 16, of one seed alone",
-        0.85,
-        "learning is bound by arithmetic, so that only physics can share its kernels",
+        "cost of a seed among 16 that two cores share, of one seed alone",
+        0.6,
+        "a seed alone keeps more than one core at work, but not two",
     ),
     (
-        "devices_2_to_1",
+        "devices_2_to_1_4x64",
         "four seeds on two forced host devices, against one",
         1.2,
         "a program for each core waits at no kernel for the other core",

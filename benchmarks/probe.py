@@ -1,6 +1,7 @@
-"""The compiled loop in a process of its own: compile seconds, rate and peak memory.
+"""The compiled loop in a process of its own: compile seconds, rate and peak memory; or by turns.
 
-    python -m benchmarks.probe PRESET SEEDS WORLDS UPDATES REPEATS [OBJECTS PIXELS DEVICES]
+    python -m benchmarks.probe measure PRESET SEEDS WORLDS UPDATES REPEATS [OBJECTS PIXELS]
+    python -m benchmarks.probe by_turns PRESET WORLDS UPDATES REPEATS [SEEDS DEVICES] ...
 
 0: the preset's own. Prints one line of JSON. `run` is the same from another process.
 """
@@ -10,11 +11,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
 
 from benchmarks import clock, workload
+from experiments import _launch
 
 
 def measure(
@@ -25,24 +28,13 @@ def measure(
     repeats: int,
     things: int = 0,
     pixels: int = 0,
-    devices: int = 1,
 ) -> dict[str, Any]:
     """{"compile_s", "wall_s" [repeats] of one iteration, "interactions" in it, "peak_bytes"}.
 
     The peak is the device's where it has memory of its own, else the process's.
     """
-    workload.use_compile_cache()
     settings, body = workload.load(preset, seeds, worlds, updates, things, pixels)
-    state, chunk = workload.start(settings, devices)
-    begin = time.perf_counter()
-    program = chunk.lower(body, state, 1).compile()
-    compile_s = time.perf_counter() - begin
-
-    def iterate():
-        nonlocal state
-        state, metrics = program(body, state)
-        jax.block_until_ready(metrics)
-
+    iterate, compile_s = _iteration(settings, body)
     times = clock.interleave({"loop": iterate}, repeats)["loop"]
     return {
         "compile_s": compile_s,
@@ -52,8 +44,37 @@ def measure(
     }
 
 
+def by_turns(
+    preset: str, worlds: int, updates: int, repeats: int, *spread: int
+) -> dict[str, list[float]]:
+    """{"SEEDSxDEVICES": seconds [repeats] of one iteration}, the programs timed by turns.
+
+    `spread`: seeds, and how many devices share them, of one program after another.
+    """
+    works = {}
+    for seeds, devices in zip(spread[::2], spread[1::2], strict=True):
+        settings, body = workload.load(preset, seeds, worlds, updates)
+        works[f"{seeds}x{devices}"], _ = _iteration(settings, body, devices)
+    return {name: times.wall_s for name, times in clock.interleave(works, repeats).items()}
+
+
+def _iteration(settings, body, devices: int = 1) -> tuple[Callable[[], None], float]:
+    """One iteration of the compiled loop, that waits for its end, and the seconds of compiling."""
+    state, chunk = workload.start(settings, devices)
+    begin = time.perf_counter()
+    program = chunk.lower(body, state, 1).compile()
+    compile_s = time.perf_counter() - begin
+
+    def iterate() -> None:
+        nonlocal state
+        state, metrics = program(body, state)
+        jax.block_until_ready(metrics)
+
+    return iterate, compile_s
+
+
 def run(*case: str | int, cache: str | None = None, host_devices: int = 1) -> dict[str, Any]:
-    """`measure(*case)` in a fresh process, with another compilation cache if one is named.
+    """What `case` asks for, in a fresh process; with another compilation cache if one is named.
 
     `host_devices`: how many devices JAX shall see where there is a CPU alone.
     Raises CalledProcessError where it fails; its complaint is on stderr.
@@ -66,4 +87,7 @@ def run(*case: str | int, cache: str | None = None, host_devices: int = 1) -> di
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(sys.argv[1], *map(int, sys.argv[2:]))))
+    _launch.spare_the_collector()
+    workload.use_compile_cache()
+    work = {"measure": measure, "by_turns": by_turns}[sys.argv[1]]
+    print(json.dumps(work(sys.argv[2], *map(int, sys.argv[3:]))))

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import experiments
 from benchmarks import (
     clock,
     floor,
@@ -27,6 +28,7 @@ from benchmarks import (
     workload,
 )
 from nsca_jax.reports import plain, results
+from nsca_jax.training import parallel
 
 PAPER_INTERACTIONS = 101_000
 PAPER_WORLDS = 80
@@ -123,7 +125,7 @@ def with_torch(path: Path, plan: Plan) -> dict[str, Any]:
 
 def compiling(plan: Plan) -> list[dict[str, Any]]:
     """Seconds to compile the laptop preset's loop from nothing, and with the persistent cache."""
-    case = ("laptop", *plan.laptop, plan.updates, 1)
+    case = ("measure", "laptop", *plan.laptop, plan.updates, 1)
     with tempfile.TemporaryDirectory() as cache:
         _say("compiling from nothing")
         cold, *cached = [probe.run(*case, cache=cache)["compile_s"] for _ in range(3)]
@@ -134,30 +136,44 @@ def compiling(plan: Plan) -> list[dict[str, Any]]:
 
 
 def loops(plan: Plan) -> tuple[list, list]:
-    """(figures, ratios): the compiled loop's rate and peak memory, seeds alone and together."""
-    figures, rates = [], {}
+    """(figures, ratios): the compiled loop's rate and peak memory; seeds alone and together."""
+    figures, ratios = [], []
     found = _probe("prototype", 1, plan.alone[-1], plan)
     figures.append(_rate(f"prototype_1x{plan.alone[-1]}", found))
     for seeds, worlds in (*((1, worlds) for worlds in plan.alone), *plan.together):
         name = f"{seeds}x{worlds}"
         found = _probe("laptop", seeds, worlds, plan)
-        rates[seeds, worlds] = _rate(f"loop_{name}", found)
         memory = clock.figure(f"memory_{name}", "GiB", [found["peak_bytes"] / targets.GIB])
-        figures += [rates[seeds, worlds], memory]
+        figures += [_rate(f"loop_{name}", found), memory]
     if plan.paper:
         found = _probe("paper", 1, PAPER_WORLDS, plan)
         minutes = [s / PAPER_WORLDS * PAPER_INTERACTIONS / 60 for s in found["wall_s"]]
         figures.append(clock.figure("paper_minutes", "min", minutes))
-    seeds, worlds = plan.together[0]
-    found = _probe("laptop", seeds, worlds, plan, devices=2)
-    spread = _rate(f"loop_{seeds}x{worlds}_on_2_devices", found)
-    figures.append(spread)
-    devices = clock.ratio("devices_2_to_1", spread, rates[seeds, worlds])
-    costs = [  # one seed after another costs each what it costs alone
-        clock.ratio(f"seed_cost_{seeds}x{worlds}", rates[1, worlds], rates[seeds, worlds])
-        for seeds, worlds in plan.together
-    ]
-    return figures, [*costs, devices]
+    for seeds, worlds in plan.together:
+        found, compared = seeds_together(seeds, worlds, plan)
+        figures, ratios = [*figures, *found], [*ratios, *compared]
+    return figures, ratios
+
+
+def seeds_together(seeds: int, worlds: int, plan: Plan) -> tuple[list, list]:
+    """(figures, ratios): seeds one after another, in one program, and as the launcher spreads them.
+
+    One seed after another costs each what it costs alone.
+    """
+    name, spread = f"{seeds}x{worlds}", parallel.shares(seeds, experiments.CORES)
+    _say(f"{seeds} seeds of {worlds} worlds one after another, and together")
+    case = "by_turns", "laptop", worlds, plan.updates, plan.repeats
+    found = probe.run(*case, 1, 1, seeds, 1, seeds, spread, host_devices=spread)
+    alone, one, many = (
+        clock.rate(f"turns_{name}_{how}", "interactions/s", count * worlds, found[key])
+        for how, key, count in (
+            ("alone", "1x1", 1),
+            ("on_1_device", f"{seeds}x1", seeds),
+            ("spread", f"{seeds}x{spread}", seeds),
+        )
+    )
+    cost = clock.ratio(f"seed_cost_{name}", alone, many)
+    return [alone, one, many], [cost, clock.ratio(f"devices_{spread}_to_1_{name}", many, one)]
 
 
 def table(report: dict[str, Any]) -> str:
@@ -174,10 +190,9 @@ def table(report: dict[str, Any]) -> str:
     return "\n".join([report["device"], *rows, "", *held])
 
 
-def _probe(preset: str, seeds: int, worlds: int, plan: Plan, devices: int = 1) -> dict[str, Any]:
-    _say(f"loop of {preset}, {seeds} x {worlds} worlds, {devices} device(s)")
-    case = (preset, seeds, worlds, plan.updates, plan.repeats, 0, 0, devices)
-    return probe.run(*case, host_devices=devices)
+def _probe(preset: str, seeds: int, worlds: int, plan: Plan) -> dict[str, Any]:
+    _say(f"loop of {preset}, {seeds} x {worlds} worlds")
+    return probe.run("measure", preset, seeds, worlds, plan.updates, plan.repeats)
 
 
 def _rate(name: str, found: dict[str, Any]) -> dict[str, Any]:

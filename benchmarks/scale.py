@@ -79,7 +79,8 @@ def measured(varied: str, value: int) -> dict[str, Any]:
     usual = Case(worlds=16) if varied == "seeds" else Case()
     case = usual._replace(**{varied: value})
     print(f"{case} ...", file=sys.stderr, flush=True)
-    found = probe.run("laptop", case.seeds, case.worlds, 0, 2, case.things, case.pixels)
+    sizes = case.seeds, case.worlds, 0, 2, case.things, case.pixels
+    found = probe.run("measure", "laptop", *sizes)
     rate = clock.rate("rate", "", found["interactions"], found["wall_s"])
     row = {"varied": varied, **case._asdict(), "interactions_per_s": rate["median"]}
     row |= {"low": rate["low"], "high": rate["high"]}

@@ -330,9 +330,9 @@ def _compilations() -> list[float]:
     """Seconds of each of this process's compilations, from the first call on."""
     seconds: list[float] = []
 
-    def hear(event: str, duration: float, **_: Any) -> None:
+    def hear(event: str, duration_secs: float, **_: Any) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
-            seconds.append(duration)
+            seconds.append(duration_secs)
 
     jax.monitoring.register_event_duration_secs_listener(hear)
     return seconds

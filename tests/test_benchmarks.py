@@ -70,7 +70,13 @@ def test_the_quick_run_writes_every_kind_of_figure(tmp_path):
     assert sum(shares) == pytest.approx(1.0, abs=0.2)  # medians of two repeats
     assert found["compile_cached"]["median"] < found["compile_cold"]["median"]
     assert found["agreement_8_worlds"]["median"] < 20.0  # mm: the peer's physics is the same
-    assert {"loop_1x8", "seed_cost_2x8", "loop_to_c_host", "memory_2x8"} <= set(found)
+    assert {
+        "loop_1x8",
+        "seed_cost_2x8",
+        "devices_2_to_1_2x8",
+        "loop_to_c_host",
+        "memory_2x8",
+    } <= set(found)
     assert {x["name"] for x in report["targets"]} == QUICK_TARGETS
     assert report["quick"]
     assert report["versions"]["jax"]
