@@ -42,13 +42,13 @@ def get_config(preset: str = "laptop"):
     config.throws = (5, 10, 20, 50, 1000)  # examples
     config.throw_steps = 4000
     config.throw_pace = 0.005
-    config.decays = (0.0, 0.03, 0.5, 1.0, 1.5)
+    config.decays = (0.0, 0.03, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
     config.prices = (0.1, 1.0)
     config.chosen = config_dict.ConfigDict()  # (weight decay, price) by `tune`
     config.chosen.adaptive = config_dict.ConfigDict(
         {
             "n5": (1.0, 1.0),
-            "n10": (1.0, 1.0),
+            "n10": (3.0, 1.0),
             "n20": (1.5, 1.0),
             "n50": (1.0, 0.1),
             "n1000": (0.0, 0.1),
@@ -56,8 +56,8 @@ def get_config(preset: str = "laptop"):
     )
     config.chosen.none = config_dict.ConfigDict(
         {
-            "n5": (1.5, 0.0),
-            "n10": (1.0, 0.0),
+            "n5": (3.0, 0.0),
+            "n10": (2.0, 0.0),
             "n20": (1.5, 0.0),
             "n50": (0.5, 0.0),
             "n1000": (0.0, 0.0),

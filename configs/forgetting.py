@@ -26,7 +26,7 @@ def get_config(preset: str = "laptop"):
     config.steps = 600  # a task
     config.batch = 64
     config.learning_rate = 0.1
-    config.degrees = (0.0, 30.0, 60.0, 90.0, 120.0)  # of the rotated tasks
+    config.degrees = (0.0, 30.0, 60.0, 90.0, 120.0)  # of the rotated tasks; ten share their arc
 
     config.methods = config_dict.ConfigDict()  # joint: on all tasks at once, in as many steps
     config.methods.permuted = (
@@ -45,6 +45,7 @@ def get_config(preset: str = "laptop"):
     config.methods.halves = ("plain", "ewc", "kfac", "joint")
     config.methods.classes = ("plain", "ewc", "kfac", "replay", "ewc_replay", "joint")
     config.methods.permuted_ten = ("plain", "ewc", "kfac", "replay", "joint")
+    config.methods.rotated_ten = ("plain", "ewc", "kfac", "replay", "joint")
 
     config.remembered = config_dict.ConfigDict()  # examples of a task, by replay and A-GEM
     config.remembered.permuted = 100
@@ -52,6 +53,7 @@ def get_config(preset: str = "laptop"):
     config.remembered.halves = 100
     config.remembered.classes = 20
     config.remembered.permuted_ten = 100
+    config.remembered.rotated_ten = 100
 
     config.strength = config_dict.ConfigDict()  # of the penalty
     config.strength.permuted = config_dict.ConfigDict(
@@ -62,6 +64,8 @@ def get_config(preset: str = "laptop"):
     config.strength.classes = config_dict.ConfigDict(
         {"ewc": 300.0, "kfac": 1000.0, "ewc_replay": 20.0}
     )
+    config.strength.permuted_ten = config_dict.ConfigDict({"ewc": 10.0, "kfac": 20.0})
+    config.strength.rotated_ten = config_dict.ConfigDict({"ewc": 10.0, "kfac": 20.0})
     config.stiff = 100.0  # ewc_stiff: so many times the strength of ewc
 
     config.grid = (0.3, 1.0, 2.0, 4.0, 8.0, 30.0, 100.0)
@@ -74,8 +78,9 @@ def get_config(preset: str = "laptop"):
         config.methods.permuted = ("plain", "ewc", "ewc_stiff", "kfac", "joint")
         config.methods.rotated = ("plain", "kfac")
         config.methods.halves = ()
-        config.methods.classes = ("ewc", "ewc_replay")
+        config.methods.classes = ("ewc", "kfac", "ewc_replay")
         config.methods.permuted_ten = ()
+        config.methods.rotated_ten = ()
     if preset == "tune":
         config.tune = True
         config.seed = 1000

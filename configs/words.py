@@ -31,6 +31,7 @@ def get_config(preset: str = "laptop"):
     config.width = 48
     config.hidden = 8  # units of each (skill, outcome)'s read-out
     config.bank_steps = 1500
+    config.likeness_price = 1.0  # of slots that say the same (diversity loss)
 
     config.share = 0.9  # of the interactions in which the speaker has something to say
     config.wrong = 0.1  # of what it says

@@ -9,6 +9,7 @@ import numpy as np
 
 from nsca_jax.evaluation import poison
 from nsca_jax.reports import figures_robustness, html, results
+from nsca_jax.robustness import detection
 
 DROPOUT = ("black", "dead red", "dead green", "dead blue", "dead depth")
 STRANGE = ("recoloured", "Set B")
@@ -23,10 +24,14 @@ class Facts(NamedTuple):
     eps: int  # of the criteria, in 1/255
 
 
+def suspicion(record: Mapping[str, np.ndarray]) -> np.ndarray:
+    """[S, n] the larger of the two, in units of its limit."""
+    return np.maximum(record["surprise"], record["disagreement"])
+
+
 def refused(record: Mapping[str, np.ndarray]) -> np.ndarray:
-    """[S, n] bool: either suspicion is above its limit, or is no number."""
-    suspicion = np.maximum(record["surprise"], record["disagreement"])
-    return ~(suspicion <= 1.0)
+    """[S, n] bool: what the guard holds back."""
+    return np.asarray(detection.uncertain(jnp.asarray(suspicion(record))))
 
 
 def flipped(facts: Facts, name: str) -> np.ndarray:
@@ -35,17 +40,20 @@ def flipped(facts: Facts, name: str) -> np.ndarray:
 
 
 def poisoned(facts: Facts, name: str, guarded: bool) -> np.ndarray:
-    """[S] percent of a table's entries that say another level, every look having been attacked."""
+    """[2, S] percent of what the table, and semantic memory, say of objects that is another level.
+
+    Every look has been attacked.
+    """
     record = facts.records[name]
     held = refused(record) if guarded else np.zeros(facts.object_id.shape, bool)
-    share = _spoilt(
+    shares = _spoilt(
         jax.tree.map(jnp.asarray, facts.levels),
         facts.object_id,
         facts.records["clean"]["answer"],
         record["answer"],
         held,
     )
-    return 100.0 * np.asarray(share)
+    return 100.0 * np.asarray(shares)
 
 
 def agreement(facts: Facts, shift: int = 0) -> np.ndarray:
@@ -67,7 +75,7 @@ def claims(facts: Facts) -> dict:
     """`criteria`, `baselines` and `effect_sizes` of the result."""
     attack = f"PGD {facts.eps}"
     flips = {n: _percent(flipped(facts, n)) for n in (attack, "random signs")}
-    guarded, open_ = (poisoned(facts, attack, guard) for guard in (True, False))
+    (table, memory), (open_table, open_memory) = (poisoned(facts, attack, g) for g in (True, False))
     refusals = {n: _percent(refused(r)) for n, r in facts.records.items()}
     criteria = [
         results.criterion(
@@ -90,10 +98,19 @@ def claims(facts: Facts) -> dict:
             "guarded_table_stays_clean",
             "Entries of the grounding table poisoned with the guard on, every look of every "
             "object attacked (percent)",
-            guarded,
+            table,
             5,
             "<=",
-            ("no guard", float(open_.mean())),
+            ("no guard", float(open_table.mean())),
+        ),
+        results.criterion(
+            "guarded_memory_stays_clean",
+            "Facts of semantic memory's prototypes, as objects recall them, poisoned with the "
+            "guard on, every look of every object attacked (percent)",
+            memory,
+            5,
+            "<=",
+            ("no guard", float(open_memory.mean())),
         ),
         results.criterion(
             "clean_looks_pass",
@@ -113,7 +130,10 @@ def claims(facts: Facts) -> dict:
             ("clean looks", float(refusals["clean"].mean())),
         ),
     ]
-    effects = {"poisoned entries: no guard against guard": results.effect_size(open_, guarded)}
+    effects = {
+        "poisoned entries: no guard against guard": results.effect_size(open_table, table),
+        "poisoned facts: no guard against guard": results.effect_size(open_memory, memory),
+    }
     return {"criteria": criteria, "baselines": _baselines(facts), "effect_sizes": effects}
 
 
@@ -121,9 +141,7 @@ def write(config: dict, run, facts: Facts, result: dict) -> None:
     """Writes figures/ and report.html."""
     folder = run.workdir / "figures"
     told = result["baselines"]
-    suspicion = {
-        n: np.maximum(r["surprise"], r["disagreement"]).ravel() for n, r in facts.records.items()
-    }
+    suspicions = {n: suspicion(r).ravel() for n, r in facts.records.items()}
     gallery = ["clean", f"PGD {facts.eps}", *_adaptive(facts)[-1:], "recoloured", "Set B"]
     looks = {n: facts.records[n]["looks"][:, ..., :3] for n in gallery}
     curve = {
@@ -139,8 +157,9 @@ def write(config: dict, run, facts: Facts, result: dict) -> None:
         html.Section(
             "What attacks do",
             "Every look of every object is attacked, and the table starts empty: an entry is "
-            "poisoned if it says another level than the same looks say unattacked.\n\n"
-            + _sizes_text(facts, told),
+            "poisoned if it says another level than the same looks say unattacked. Semantic "
+            "memory starts empty too, and objects of the same levels share a prototype: a fact is "
+            "poisoned if an object recalls it at another level.\n\n" + _sizes_text(facts, told),
             [
                 (
                     figures_robustness.attack_curve(folder / "sizes.png", _sizes(facts), curve),
@@ -157,10 +176,10 @@ def write(config: dict, run, facts: Facts, result: dict) -> None:
             "What the guard sees",
             "Suspicion is the larger of surprise (the look less its reconstruction) and "
             "disagreement of the ensemble, in units of the limits set on clean looks. Above 1 a "
-            "look is uncertain, and its answers enter no table.",
+            "look is uncertain, and its answers enter neither the table nor semantic memory.",
             [
                 (
-                    figures_robustness.suspicions(folder / "suspicion.png", suspicion),
+                    figures_robustness.suspicions(folder / "suspicion.png", suspicions),
                     "All looks of all seeds: 5th to 95th percentile, and the median.",
                 )
             ],
@@ -185,10 +204,17 @@ def write(config: dict, run, facts: Facts, result: dict) -> None:
 @jax.jit
 @jax.vmap
 def _spoilt(levels, ids, before, after, held):
-    believed = jnp.zeros(ids.shape, bool)
-    clean = poison.enter(levels, ids, before, believed)
-    attacked = poison.enter(levels, ids, after, held)
-    return jnp.mean(poison.poisoned(levels, clean, attacked))
+    """Shares of the table and of semantic memory."""
+
+    def share(write, say):
+        clean = write(levels, ids, before, jnp.zeros_like(held))
+        attacked = write(levels, ids, after, held)
+        return jnp.mean(poison.poisoned(say(levels, clean), say(levels, attacked)))
+
+    return (
+        share(poison.enter, poison.table_levels),
+        share(poison.remember, poison.recalled_levels),
+    )
 
 
 def _baselines(facts: Facts) -> dict:
@@ -206,8 +232,10 @@ def _baselines(facts: Facts) -> dict:
             out[name]["flipped"] = _mean_se(_percent(flips))
             believed = flips & ~refused(record)[..., None]
             out[name]["flipped_and_believed"] = _mean_se(_percent(believed))
-            out[name]["poisoned"] = _mean_se(poisoned(facts, name, True))
-            out[name]["poisoned_unguarded"] = _mean_se(poisoned(facts, name, False))
+            for guarded, ending in ((True, ""), (False, "_unguarded")):
+                table, memory = poisoned(facts, name, guarded)
+                out[name][f"poisoned{ending}"] = _mean_se(table)
+                out[name][f"memory_poisoned{ending}"] = _mean_se(memory)
         else:
             clean = facts.records["clean"]
             out[name]["suspicion_auroc"] = _mean_se(100.0 * _auroc(clean, record))
@@ -217,8 +245,7 @@ def _baselines(facts: Facts) -> dict:
 
 def _auroc(clean, strange) -> np.ndarray:
     """[S] chance that a strange look is more suspicious than a clean one."""
-    both = [np.maximum(r["surprise"], r["disagreement"]) for r in (clean, strange)]
-    return np.mean(both[1][:, :, None] > both[0][:, None, :], (1, 2))
+    return np.mean(suspicion(strange)[:, :, None] > suspicion(clean)[:, None, :], (1, 2))
 
 
 def _adaptive(facts: Facts) -> list[str]:
@@ -236,8 +263,9 @@ def _sizes_text(facts: Facts, told: dict) -> str:
     row = told[f"PGD {worst}"]
     return (
         f"Of the sizes tried, {worst}/255 poisons the most entries with the guard on: "
-        f"{row['poisoned'][0]:.1f} %, with {row['refused'][0]:.1f} % of looks refused. A change "
-        "small enough to hide beside what the reconstruction misses anyway is not noticed."
+        f"{row['poisoned'][0]:.1f} %, and {row['memory_poisoned'][0]:.1f} % of facts recalled, "
+        f"with {row['refused'][0]:.1f} % of looks refused. A change small enough to hide beside "
+        "what the reconstruction misses anyway is not noticed."
     )
 
 
@@ -245,7 +273,8 @@ def _adaptive_text(facts: Facts, told: dict) -> str:
     said = [
         f"weight {name.removeprefix('adaptive ')}: flips {told[name]['flipped'][0]:.1f} % of "
         f"read-outs, {told[name]['refused'][0]:.1f} % of looks refused, "
-        f"{told[name]['poisoned'][0]:.1f} % of entries poisoned"
+        f"{told[name]['poisoned'][0]:.1f} % of entries poisoned, and "
+        f"{told[name]['memory_poisoned'][0]:.1f} % of facts recalled"
         for name in _adaptive(facts)
     ]
     return (

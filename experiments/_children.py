@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import experiments
+from nsca_jax.evaluation.monitors import Reading
 
 POLL_S = 0.1
 
@@ -74,4 +75,9 @@ def merge(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             for name, one in found.items()
             for what, size in one["effect_sizes"].items()
         },
+        "monitors": [
+            Reading(**{**item, "name": f"{name}.{item['name']}"})
+            for name, one in found.items()
+            for item in one.get("monitors", ())
+        ],
     }

@@ -69,6 +69,7 @@ def write(
         sections=[overview, *sections],
         config=config.to_dict(),
         versions=result["versions"],
+        monitors=result.get("monitors", ()),
     )
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from nsca_jax.evaluation import monitors
+from nsca_jax.priors.physics import WEIGHT_FLOOR
 from nsca_jax.reports import figures_priors, html, results
 
 Parts = dict[str, dict[str, np.ndarray]]
@@ -24,6 +26,7 @@ def claims(config, parts: Parts) -> dict:
             for k, n in enumerate(config.sizes)
             for rival in ("base", "rule")
         },
+        "monitors": [_watch(config, parts["glued-both"])],
     }
 
 
@@ -58,6 +61,19 @@ def write(config, run, parts: Parts, result: dict) -> None:
         ],
         config.to_dict(),
         result["versions"],
+        result["monitors"],
+    )
+
+
+def _watch(config, both: dict[str, np.ndarray]) -> monitors.Reading:
+    """Is the rule still trusted among glued blocks, once most pictures were seen?"""
+    most = int(np.argmax(config.sizes))
+    return monitors.prior_holds_on(
+        both["weight"][:, most, 0],
+        float(np.nanmean(both["prior_error"])),
+        float(np.log(2.0)),
+        WEIGHT_FLOOR,
+        "a smaller price in config.chosen.both",
     )
 
 

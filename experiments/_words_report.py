@@ -8,8 +8,10 @@ import numpy as np
 from experiments import _words_world
 from experiments._config import BadInput
 from nsca_jax import types
+from nsca_jax.evaluation import monitors
 from nsca_jax.evaluation import words as score
 from nsca_jax.grounding import describe
+from nsca_jax.models.slots import ACTIVE
 from nsca_jax.reports import figures_words, html, results
 from nsca_jax.training import words
 from nsca_jax.worlds import speaker
@@ -88,6 +90,13 @@ def claims(config, seen: Seen) -> dict:
             },
         },
         "effect_sizes": {"true outcomes against dealt ones": effect},
+        "monitors": [
+            monitors.slot_collapse(
+                seen.states["babbling/train"][~failed, :, -1, words.TABLE :],
+                seen.bank["activation"][~failed] > ACTIVE,
+                "a larger config.likeness_price",
+            )
+        ],
     }
 
 
@@ -126,6 +135,7 @@ def write(config, run, seen: Seen, result: dict) -> None:
         ],
         config.to_dict(),
         result["versions"],
+        result["monitors"],
     )
 
 
@@ -229,7 +239,7 @@ def descriptions(config, seen: Seen, describer: describe.Describer) -> dict[str,
         names += [f"{act}: {channel}" for channel in words.CHANNELS]
     outcome = np.concatenate(columns, 1)
     slots = {f"table, {name}": i for i, name in enumerate(types.PROPERTIES)}
-    used = np.flatnonzero(seen.bank["activation"][0] > 0.5)
+    used = np.flatnonzero(seen.bank["activation"][0] > ACTIVE)
     slots |= {f"free slot {number + 1}": words.TABLE + number for number in used}
     out = {}
     try:

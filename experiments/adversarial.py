@@ -2,7 +2,7 @@
 
 It babbles for a short while and fills its grounding table; an ensemble learns to read the table's
 own estimates off looks, and to reconstruct them. Then looks are attacked, and a guard decides which
-answers may enter a table. Presets: laptop (20 seeds), quick (3 seeds).
+answers may enter a table and semantic memory. Presets: laptop (20 seeds), quick (3 seeds).
 """
 
 # flax dataclasses have `replace`, and jnp functions one array to return, though not to pyright.

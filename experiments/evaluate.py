@@ -70,6 +70,7 @@ def write_report(config, run, found: dict[str, dict], result: dict) -> None:
         sections=sections,
         config=config.to_dict(),
         versions=result["versions"],
+        monitors=result.get("monitors", ()),
     )
     run.say(f"report: {path}")
 

@@ -26,6 +26,10 @@ SEQUENCES = {  # name -> (seed, config) -> Tasks
     "halves": lambda seed, config: digits.halves(seed),
     "classes": lambda seed, config: digits.class_incremental(seed),
     "permuted_ten": lambda seed, config: digits.permuted(seed, 10),
+    # The same arc in finer steps: turned by 180 degrees, a 6 would be a 9.
+    "rotated_ten": lambda seed, config: digits.rotated(
+        seed, tuple(np.linspace(config.degrees[0], config.degrees[-1], 10))
+    ),
 }
 
 TIE = 0.5  # points of average accuracy: less than seeds differ by
@@ -36,11 +40,10 @@ def check(config) -> None:
     _ranges.check(config)
     for name in config.methods:
         _ranges.some_of(config, f"methods.{name}", (*arms.NAMES, "ewc_stiff", "joint"), none=True)
-        group = name.removesuffix("_ten")
         for method in (method.removesuffix("_stiff") for method in config.methods[name]):
-            if method in config.unit and method not in config.strength[group]:
+            if method in config.unit and method not in config.strength[name]:
                 raise _launch.BadInput(
-                    f"--config.methods.{name}: config.strength.{group} says nothing of {method}."
+                    f"--config.methods.{name}: config.strength.{name} says nothing of {method}."
                 )
     for name, needed in _forgetting_report.NEEDED.items():
         if not config.tune and not set(needed) <= set(config.methods[name]):
@@ -167,7 +170,7 @@ def _arm(config, run, name: str, method: str) -> dict[str, np.ndarray]:
     if method == "joint":
         return learn_jointly(config, run, name, data)
     kind = method.removesuffix("_stiff")
-    strength = config.strength[name.removesuffix("_ten")].get(kind, 0.0)
+    strength = config.strength[name].get(kind, 0.0)
     strength *= config.stiff if kind != method else 1.0
     return learn_sequence(config, run, name, kind, data, np.full(config.seeds, strength))
 

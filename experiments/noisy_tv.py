@@ -130,7 +130,8 @@ def main(config, run) -> dict:
     """All lives, then the claims, then the report."""
     seeds = list(range(config.seed, config.seed + config.seeds))
     records = judge(config, run)
-    result = run.result(seeds=seeds, **_noisy_tv_report.claims(records))
+    stalled = _noisy_tv_report.watch(config, records)
+    result = run.result(seeds=seeds, monitors=[stalled], **_noisy_tv_report.claims(records))
     _noisy_tv_report.write(config.to_dict(), run, records, result)
     return result
 

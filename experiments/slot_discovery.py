@@ -19,7 +19,8 @@ from nsca_jax.models import slots as slots_lib
 from nsca_jax.training import faults, parallel, slot_bank
 from nsca_jax.worlds import hidden_properties as world_lib
 
-CONDITIONS = ("independent", "correlated", "mixed", "shuffled")
+WORLDS = ("independent", "correlated", "mixed")
+CONDITIONS = (*WORLDS, "shuffled")
 
 
 def check(config) -> None:
@@ -121,9 +122,9 @@ def discover(config, run, condition: str) -> dict[str, np.ndarray]:
     }
 
 
-def untrained(config) -> dict[str, np.ndarray]:
-    """The control: a bank that learnt nothing, with every slot open."""
-    train, test = gather(config, "independent")
+def untrained(config, world: str) -> dict[str, np.ndarray]:
+    """The control in one of WORLDS: a bank that learnt nothing, with every slot open."""
+    train, test = gather(config, world)
     init, _, _, look = programs(config.width, config.hidden, settings_of(config))
     state = init(_seeds(config), *train[:2])
     state = state.replace(opened=np.zeros(state.opened.shape, np.int32))
@@ -131,9 +132,9 @@ def untrained(config) -> dict[str, np.ndarray]:
 
 
 def main(config, run) -> dict:
-    """Every condition and the untrained bank, then the claims, then the report."""
+    """Every condition and the untrained banks, then the claims, then the report."""
     parts = {name: functools.partial(discover, config, run, name) for name in CONDITIONS} | {
-        "untrained": functools.partial(untrained, config)
+        f"untrained_{world}": functools.partial(untrained, config, world) for world in WORLDS
     }
     records = _parts.every(run, parts)
     seeds = list(range(config.seed, config.seed + config.seeds))

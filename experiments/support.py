@@ -84,19 +84,19 @@ def learner(aided: bool, steps: int, batch: int, rate: float, eye: tuple[int, in
         def right(rows):
             held = take(rows)
             seen = trust.apply(net, state.params, held.x_BxF, held.prior_BxD)
-            truth = held.y_BxD > 0.5
-            return jnp.mean((seen.prediction > 0.0) == truth), jnp.mean(
-                (held.prior_BxD > 0.0) == truth
-            )
+            told = seen.prediction, held.prior_BxD
+            hits = [jnp.mean((logit > 0.0) == (held.y_BxD > 0.5)) for logit in told]
+            return *hits, jnp.mean(trust.logistic_error(held.prior_BxD, held.y_BxD))
 
         shape = scenes["pixels"].shape[1:]
         state = trust.init(net, jax.random.fold_in(key, steps), shape, 1)
         state, weight = trust.learn(net, state, sample, steps, pace, trust.logistic_error)
         rows = jnp.arange(most, len(scenes["pixels"])).reshape(-1, CHUNK)
-        hits, prior_hits = jax.lax.map(right, rows)
+        hits, prior_hits, prior_error = jax.lax.map(right, rows)
         return faults.sign(state.optimiser), {
             "hits": 100.0 * jnp.mean(hits),
             "prior_hits": 100.0 * jnp.mean(prior_hits),
+            "prior_error": jnp.mean(prior_error),
             "weight": weight[-1],
         }
 

@@ -49,6 +49,7 @@ def write_report(config, run, found: dict[str, dict], result: dict) -> None:
         sections=[_suite.section(run, name, one) for name, one in found.items()],
         config=config.to_dict(),
         versions=result["versions"],
+        monitors=result.get("monitors", ()),
     )
     run.say(f"report: {path}")
 

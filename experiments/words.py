@@ -53,7 +53,12 @@ def learn_slots(config, run, met: world.Met) -> dict[str, np.ndarray]:
     """The bank of each seed, learnt from its babbling, and what it says of things."""
     bank = bank_of(config.width, config.hidden)
     steps = config.bank_steps
-    settings = slot_bank.Settings(steps=steps, ripen=steps * 3 // 20, patience=steps // 10)
+    settings = slot_bank.Settings(
+        steps=steps,
+        ripen=steps * 3 // 20,
+        patience=steps // 10,
+        likeness_price=config.likeness_price,
+    )
     init, learn, turn, look = slot_bank.make_learner(bank, settings)
     learn = jax.jit(jax.vmap(learn, (0, 0, 0, None)), donate_argnums=0)
     norm, train, _ = feel(met)

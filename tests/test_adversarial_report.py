@@ -50,14 +50,23 @@ def _passed(facts):
 
 def test_a_guard_that_notices_passes_every_criterion():
     passed = _passed(_facts())
-    assert len(passed) == 5
+    assert len(passed) == 6
     assert all(passed.values())
+
+
+def test_without_the_guard_table_and_memory_say_what_the_attacker_wants():
+    """Every answer is wrong: the table and semantic memory are wrong in all."""
+    criteria = {c["name"]: c for c in _adversarial_report.claims(_facts())["criteria"]}
+    for name in ("guarded_table_stays_clean", "guarded_memory_stays_clean"):
+        assert criteria[name]["mean"] == 0.0
+        assert criteria[name]["control"] == {"name": "no guard", "value": 100.0, "passed": False}
 
 
 @pytest.mark.parametrize(
     ("name", "suspicion", "criterion"),
     [
         ("PGD 8", 0.9, "guarded_table_stays_clean"),
+        ("PGD 8", 0.9, "guarded_memory_stays_clean"),
         ("clean", 1.1, "clean_looks_pass"),
         ("dead blue", 0.9, "dropout_is_refused"),
         ("black", float("nan"), None),
@@ -79,7 +88,7 @@ def test_an_attack_that_flips_nothing_fails():
 
 def test_adaptive_attack_is_reported_as_it_is():
     told = _adversarial_report.claims(_facts())["baselines"]["adaptive 10"]
-    assert told["poisoned"][0] == pytest.approx(100.0)
+    assert told["poisoned"][0] == told["memory_poisoned"][0] == pytest.approx(100.0)
     assert told["refused"][0] == 0.0
 
 
@@ -96,7 +105,7 @@ def test_report_shows_every_kind(tmp_path):
     _adversarial_report.write({"seeds": SEEDS}, run, facts, result)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png") == 3
-    assert "100.0 % of entries poisoned" in page
+    assert "100.0 % of entries poisoned, and 100.0 % of facts recalled" in page
     assert "recoloured: 0.0 % refused" in page
 
 

@@ -30,6 +30,7 @@ def _records():
         "rotated": {"plain": _matrix(25.0, 97.0), "kfac": _matrix(93.0, 95.0), "joint": joint},
         "classes": {
             "ewc": _matrix(0.0, 98.0),
+            "kfac": _matrix(60.0, 60.0),
             "ewc_replay": _matrix(88.0, 96.0),
             "joint": joint,
         },
@@ -57,7 +58,9 @@ def test_good_figures_pass_every_criterion():
         ("permuted", "kfac", _matrix(94.0, 94.0), "kfac_near_joint_permuted"),
         ("permuted", "kfac", _matrix(90.0, 99.0), "kfac_forgets_little_permuted"),
         ("rotated", "kfac", _matrix(89.0, 95.0), "kfac_keeps_first_rotated"),
+        ("classes", "ewc", _matrix(60.0, 60.0), "ewc_alone_fails_classes"),
         ("classes", "ewc", _matrix(90.0, 98.0), "ewc_with_replay_classes"),
+        ("classes", "kfac", _matrix(90.0, 98.0), "ewc_with_replay_classes"),
         ("classes", "ewc_replay", _matrix(80.0, 96.0), "ewc_with_replay_classes"),
     ],
 )
@@ -84,6 +87,7 @@ def test_report_shows_every_sequence(tmp_path):
     records = _records()
     records["halves"] = {"plain": _matrix(30.0, 97.0, 2), "joint": _matrix(97.0, 97.0, 2)[:, -1:]}
     records["permuted_ten"] = {"plain": _matrix(12.0, 97.0, 10)}
+    records["rotated_ten"] = {"plain": _matrix(50.0, 97.0, 10)}
     claims = _forgetting_report.claims(records)
     result = results.build(
         "x", seeds=list(range(SEEDS)), config_hash="0" * 16, wall_s=1.0, **claims
@@ -97,6 +101,34 @@ def test_report_shows_every_sequence(tmp_path):
     assert page.count("data:image/png") == 2 * len(records)
     assert claims["baselines"]["rotated_two"]["plain"]["first task"][0] == pytest.approx(25.15)
     assert "halves: plain training 30.1" in page
+
+
+def test_of_two_tasks_it_is_told_where_plain_training_forgets_less_than_supposed():
+    records = _records()
+    records["permuted"]["plain"] = _matrix(60.0, 97.0)
+    records["halves"] = {"plain": _matrix(30.0, 97.0, 2)}
+    text = _forgetting_report._two_tasks_text(records)
+    assert "forgets less than that: permuted 60.2. Not above: rotated 25.1, halves 30.1." in text
+    assert "less than that: none." in _forgetting_report._two_tasks_text(_records())
+
+
+def test_every_sequence_with_plain_training_is_watched():
+    records = _records()
+    records["rotated_ten"] = {
+        "plain": _matrix(50.0, 97.0, 10),
+        "kfac": _matrix(90.0, 90.0, 10),
+        "replay": _matrix(90.0, 95.0, 10),
+    }
+    read = {r.name: r for r in _forgetting_report.claims(records)["monitors"]}
+    assert set(read) == {
+        "ewc_too_strong, five permuted tasks: EWC, diagonal",
+        "ewc_too_strong, five permuted tasks: EWC, K-FAC",
+        "ewc_too_strong, five rotated tasks: EWC, K-FAC",
+        "ewc_too_strong, ten rotated tasks: EWC, K-FAC",
+    }
+    stiff = read["ewc_too_strong, ten rotated tasks: EWC, K-FAC"]
+    assert stiff.alarm  # what it keeps, it gains nothing on
+    assert stiff.remedy == "a smaller config.strength.rotated.kfac"
 
 
 def test_of_nearly_equal_strengths_the_one_that_keeps_the_first_task():

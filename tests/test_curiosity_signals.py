@@ -45,11 +45,35 @@ def test_windowed_progress_takes_fading_noise_for_a_lesson_and_gamma_progress_do
     assert scores["gamma_progress"] == 0.0
 
 
-def test_ama_sees_through_expected_variance_and_flees_what_is_not_yet_learnt():
-    error = jnp.array([2.0, 2.0, 2.0, 2.0, 1.0, 1.0])
-    variance = jnp.array([2.1, 2.1, 1.9, 1.8, 1.0, 1.3])  # region 1: as hard as it expected
-    state = told("ama", [0, 0, 0, 0, 1, 1], Evidence(error, error, variance=variance))
-    np.testing.assert_allclose(ama.score(state, warmup=2), [1.0, 0.0], atol=1e-6)
+def test_ama_by_hand():
+    """Errors 4, 4, 2, 2 where 1 was expected: excess 3, 3, 1, 1 of mean 2 and squared SE 1/3."""
+    error, variance = jnp.array([4.0, 4.0, 2.0, 2.0]), jnp.ones(4)
+    state = told("ama", [0] * 4, Evidence(error, error, variance=variance))
+    score = ama.score(state, bound=1.0, warmup=4)
+    np.testing.assert_allclose(score, [(2 - 3**-0.5) / 3.001, 1.0], rtol=1e-5)
+
+
+def test_ama_leaves_noise_when_all_else_is_learnt_and_flees_what_is_hard():
+    """All regions but three show i.i.d. noise of known variance. Of the three, one errs more than
+    expected; one is learnt, but for a small error that is expected; one errs much and is still
+    learnt, and that is expected too.
+    """
+    noisy, steps = 32, 64
+    noise = jnp.mean(jax.random.normal(jax.random.key(0), (noisy, steps, 8)) ** 2, -1)
+    ones = jnp.ones(steps)
+    hard, hard_before = 0.99 ** jnp.arange(steps), 0.99 ** (jnp.arange(steps) - 50.0)
+    error = jnp.stack([*noise, ones, 0.01 * ones, hard])
+    slow_error = jnp.stack([*noise, ones, 0.01 * ones, hard_before])
+    variance = jnp.stack([*jnp.ones_like(noise), 0.3 * ones, 0.01 * ones, hard])
+    region = jnp.repeat(jnp.arange(noisy + 3), steps)
+    evidence = Evidence(error.ravel(), slow_error.ravel(), variance=variance.ravel())
+    unexpected, progress = (
+        ARMS[arm].score(told(arm, region, evidence, noisy + 3, steps))
+        for arm in ("ama", "gamma_progress")
+    )
+    assert unexpected[:noisy].max() < 0.05
+    np.testing.assert_allclose(unexpected[noisy:], [0.7, 0.0, 0.0], atol=1e-3)
+    np.testing.assert_allclose(progress[noisy:], [0.0, 0.0, 0.3], atol=0.1)
 
 
 @pytest.mark.parametrize(

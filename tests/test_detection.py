@@ -98,10 +98,48 @@ def test_a_flipped_answer_poisons_an_entry_unless_the_guard_holds_it():
     levels, ids = _levels(), jnp.arange(6)
     flipped = levels.level.at[3, 0].set(2).at[4, 2].set(0)
     believed = jnp.zeros(6, bool)
-    clean = poison.enter(levels, ids, levels.level, believed)
+
+    def said(answer, uncertain):
+        return poison.table_levels(levels, poison.enter(levels, ids, answer, uncertain))
 
     def spoilt(uncertain):
-        return poison.poisoned(levels, clean, poison.enter(levels, ids, flipped, uncertain))
+        return poison.poisoned(said(levels.level, believed), said(flipped, uncertain))
 
     np.testing.assert_array_equal(np.argwhere(spoilt(believed)), [[3, 0], [4, 2]])
     np.testing.assert_array_equal(np.argwhere(spoilt(believed.at[3].set(True))), [[4, 2]])
+
+
+def test_objects_of_the_same_levels_share_a_prototype_and_its_facts():
+    """0 and 1, 2 and 3; but not 4 and 5, of which one lacks a level."""
+    levels = _levels()
+    held = poison.remember(levels, jnp.arange(6), levels.level, jnp.zeros(6, bool))
+    np.testing.assert_allclose(held.count, [2, 2, 1, 1, 0, 0])
+    np.testing.assert_allclose(held.fact_mean[:3, 0], [0.5, 2.5, 4.5])
+    level, known = poison.recalled_levels(levels, held)
+    np.testing.assert_array_equal(level, levels.level)
+    assert known.all()
+
+
+def test_a_flipped_answer_poisons_what_its_kind_recalls_unless_the_guard_holds_it():
+    """Objects 2 and 3 are one kind. Told 2.5, 4.5 and 4.5, it recalls 3.8, which is nearer 4.5."""
+    levels, ids = _levels(), jnp.array([0, 1, 2, 3, 3, 4, 5])
+    right = levels.level[ids]
+    flipped = right.at[3:5, 0].set(2).at[5, 2].set(0)
+    believed = jnp.zeros(7, bool)
+
+    def spoilt(uncertain):
+        held = [poison.remember(levels, ids, *x) for x in ((right, believed), (flipped, uncertain))]
+        return poison.poisoned(*(poison.recalled_levels(levels, x) for x in held))
+
+    np.testing.assert_array_equal(np.argwhere(spoilt(believed)), [[2, 0], [3, 0], [4, 2]])
+    np.testing.assert_array_equal(np.argwhere(spoilt(believed.at[3:5].set(True))), [[4, 2]])
+
+
+def test_a_kind_whose_every_look_is_uncertain_is_not_remembered():
+    levels, uncertain = _levels(), jnp.arange(6) < 2
+    held = poison.remember(levels, jnp.arange(6), levels.level, uncertain)
+    assert held.count.sum() == 4
+    _, known = poison.recalled_levels(levels, held)
+    np.testing.assert_array_equal(known.all(1), ~uncertain)
+    nothing = poison.remember(levels, jnp.arange(6), levels.level, jnp.ones(6, bool))
+    assert not poison.recalled_levels(levels, nothing)[1].any()

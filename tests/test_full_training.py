@@ -12,6 +12,7 @@ import pytest
 
 import nsca_jax
 from experiments import _config, _full_training_report, _gate, _launch, _phases, _run, full_training
+from nsca_jax.evaluation import monitors
 from nsca_jax.reports import results
 
 ROOT = Path(__file__).parents[1]
@@ -63,10 +64,9 @@ def fake_result(phase, config, how):
     names = [f"{n}.works" for n in sorted(_gate.NEEDED)] if phase.name == "validate" else ["works"]
     values = [float(how) if how[0].isdigit() else 0.0] * 3
     made = [results.criterion(name, "it works", values, 1.0, ">=") for name in names]
-    identity = results.config_hash(config)
-    return results.build(
-        phase.name, made, [0, 1, 2], config_hash=identity, wall_s=2.0, effect_sizes={"d": 1.0}
-    )
+    told = {"config_hash": results.config_hash(config), "wall_s": 2.0, "effect_sizes": {"d": 1.0}}
+    alarm = monitors.Reading("stuck", "new regions", values[0], 1.0, values[0] < 1.0, "a bound")
+    return results.build(phase.name, made, [0, 1, 2], monitors=[alarm], **told)
 
 
 @pytest.fixture
@@ -151,6 +151,8 @@ def test_a_failed_criterion_stops_nothing_but_the_gate(pipeline, capsys):
     assert fared["vision.works"]
     assert fared["phases_finished"]
     assert "phase 1 (babble): 0 of 1 criteria held, 2 s; not held: works" in capsys.readouterr().err
+    assert [m["name"] for m in result["monitors"] if m["alarm"]] == ["babble.stuck"]
+    assert Path("runs/report.html").read_text().count(">alarm<") == 1
 
 
 def test_a_failed_gate_stops_when_strict_and_marks_everything_when_not(pipeline, capsys):

@@ -1,6 +1,8 @@
 """Each failure mode is provoked and seen, in the reading, in the result and on the page."""
 
 import functools
+import types
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +11,14 @@ import pytest
 
 from experiments import _balloon_tasks as tasks
 from experiments import _launch
+from nsca_jax.curiosity import gamma_progress, recent_mean
+from nsca_jax.curiosity.evidence import Evidence
 from nsca_jax.evaluation import monitors
 from nsca_jax.models import adaptive
 from nsca_jax.priors.physics import WEIGHT_FLOOR
 from nsca_jax.reports import html, results
-from nsca_jax.training import trust
+from nsca_jax.training import exploring, planning, trust
+from nsca_jax.worlds import rooms
 
 
 def test_slots_that_say_the_same():
@@ -52,6 +57,51 @@ def test_curiosity_that_finds_nothing_new():
     many = np.repeat(visits, 8, 0)
     many[0, :, 9] = 0  # one region, of one seed in eight: too few to be missed
     assert not monitors.curiosity_stalled(many, "a lower bound").alarm
+
+
+def wander(bound, steps):
+    """Regions [steps] that curiosity visits where every step costs, and everything can be learnt:
+    the error is always half of the slow copy's, up to noise.
+    """
+    settings = exploring.ExploreSettings(warmup=2, action_cost=0.05)
+    moves = jnp.asarray(rooms.NEXT_CELL)
+    lot = types.SimpleNamespace(signal=0, bound=bound)
+
+    def step(carry, key):
+        cell, plan, visited, progress, error = carry
+        life: Any = types.SimpleNamespace(
+            lot=lot, visited=visited, curiosity=(progress,), error=error
+        )
+        reward = exploring._reward(settings, life)
+        plan = planning.improve(reward, moves, plan, settings.discount, settings.sweeps)
+        q = planning.action_values(reward, moves, plan, settings.discount)
+        action = jnp.argmax(q[cell])
+        region, valid = jnp.asarray(exploring.REGION)[cell, action][None], jnp.ones(1, bool)
+        seen = Evidence(*jnp.array([[0.5], [1.0]]) + 0.1 * jax.random.normal(key, (2, 1)))
+        progress = gamma_progress.update(progress, region, seen, valid)
+        error = recent_mean.append(error, region, seen.error, valid)
+        return (moves[cell, action], plan, visited.at[cell].set(True), progress, error), region[0]
+
+    begin = (
+        jnp.int32(rooms.HOME),
+        jnp.zeros(rooms.CELLS),
+        jnp.zeros(rooms.CELLS, bool),
+        gamma_progress.init(exploring.REGIONS, settings.window),
+        recent_mean.init(exploring.REGIONS, settings.window),
+    )
+    return jax.lax.scan(step, begin, jax.random.split(jax.random.key(0), steps))[1]
+
+
+def test_curiosity_to_which_nothing_looks_learnable_stays_at_home():
+    bounds, steps, stretches = jnp.array([3.0, 1e9]), 400, 8
+    lives = jax.jit(jax.vmap(wander, (0, None)), static_argnums=1)(bounds, steps)
+    parts = np.asarray(lives).reshape(2, 1, stretches, -1, 1)
+    visits = (parts == np.arange(exploring.REGIONS)).sum(3)
+    quiet, stuck = (monitors.curiosity_stalled(of, "a smaller bound") for of in visits)
+    assert not quiet.alarm
+    assert " 0 % of regions still unseen" in quiet.statistic
+    assert stuck.alarm
+    assert stuck.value == 0.0
 
 
 def test_a_penalty_under_which_nothing_new_is_learnt():

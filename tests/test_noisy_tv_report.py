@@ -78,11 +78,29 @@ def test_report_shows_the_tables(tmp_path):
     records = _records()
     claims = _noisy_tv_report.claims(records)
     seeds = list(range(SEEDS))
-    result = results.build("x", seeds=seeds, config_hash="0" * 16, wall_s=1.0, **claims)
+    stalled = _noisy_tv_report.watch(_config.load("configs/noisy_tv.py"), records)
+    identity = {"config_hash": "0" * 16, "wall_s": 1.0}
+    result = results.build("x", seeds=seeds, monitors=[stalled], **identity, **claims)
     _noisy_tv_report.write({}, types.SimpleNamespace(workdir=tmp_path), records, result)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png") == 6
     assert "Every signal before every TV" in page
+    assert "curiosity_stalled" in page
+
+
+def test_curiosity_that_finds_no_more_cells_is_reported():
+    config, records = _config.load("configs/noisy_tv.py"), _records()
+    assert not _noisy_tv_report.watch(config, records).alarm  # all of them are found
+    records["gamma_progress"]["noise"] = _diary(cells=20)
+    stalled = _noisy_tv_report.watch(config, records)
+    assert stalled.alarm
+    assert stalled.value == 0.0
+    cells = records["gamma_progress"]["noise"].cells
+    cells[:] = np.linspace(11, 110, EPISODES)  # 99 cells a life, of which the last quarter's count
+    assert not _noisy_tv_report.watch(config, records).alarm
+    cells[0, :-1] = 110
+    records["gamma_progress"]["noise"].error[0] = np.nan  # that seed broke off
+    assert not _noisy_tv_report.watch(config, records).alarm
 
 
 def test_ratios_by_hand():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from experiments import _config, _slot_discovery_report, slot_discovery
+from nsca_jax.evaluation import monitors
 from nsca_jax.models import slots as slots_lib
 from nsca_jax.reports import results
 from nsca_jax.training import slot_bank
@@ -43,7 +44,7 @@ def _records():
         "correlated": _record(rho=0.5),
         "mixed": _record(),
         "shuffled": _record(noise=100.0, active=0),
-        "untrained": _record(noise=3.0, active=0),
+        **{f"untrained_{world}": _record(noise=3.0, active=0) for world in slot_discovery.WORLDS},
     }
 
 
@@ -68,15 +69,61 @@ def test_good_banks_pass_every_criterion():
         ("correlated", _record(noise=0.8, rho=0.5), "mcc_correlated"),
         ("mixed", _record(noise=0.8), "mcc_mixed"),
         ("shuffled", _record(active=1), "shuffled_opens_none"),
-        ("untrained", _record(), "untrained_finds_none"),
-        ("untrained", _record(), "mcc_independent"),
+        ("untrained_independent", _record(active=0), "untrained_finds_none"),
+        ("untrained_independent", _record(active=0), "slots_found"),
+        ("untrained_independent", _record(), "mcc_independent"),
+        ("untrained_correlated", _record(), "mcc_correlated"),
+        ("untrained_mixed", _record(), "mcc_mixed"),
     ],
 )
 def test_a_worse_bank_or_a_control_that_succeeds_fails(condition, worse, criterion):
     assert not _passed({**_records(), condition: worse})[criterion]
 
 
-def test_slots_that_copy_each_other_are_reported():
+def _twins(x, axis):
+    """The first two free slots along the axis made the same."""
+    first = x.shape[axis] - slots_lib.FREE
+    return jnp.take(x, jnp.arange(x.shape[axis]).at[first + 1].set(first), axis)
+
+
+def test_twins_that_go_on_saying_the_same_are_reported():
+    """Two hidden properties, and two slots born as copies: nothing but the price of their likeness
+    has each tell its own.
+    """
+    shape, rng = (OBJECTS, 6), np.random.default_rng(0)
+    outcome = rng.normal(size=(OBJECTS, 1, 2)) + 0.2 * rng.normal(size=(*shape, 2))
+    acts = slots_lib.Acts(
+        jnp.zeros(shape, jnp.int32), jnp.ones(shape), jnp.asarray(outcome, jnp.float32)
+    )
+    known = jnp.zeros((OBJECTS, len(slots_lib.KNOWN)))
+    bank = slots_lib.SlotBank(1, 2, width=12, hidden=3)
+
+    def live(price):
+        settings = slot_bank.Settings(
+            steps=600, look_every=600, open_until=0.0, turn=1.0, ripen=6000, likeness_price=price
+        )
+        init, learn, *_ = slot_bank.make_learner(bank, settings)
+        state = init(jax.random.key(0), acts, known)
+        params = dict(state.params)
+        for name, axis in (("mean", -1), ("log_variance", -1), ("read", -2)):
+            params[name] = jax.tree.map(lambda x, axis=axis: _twins(x, axis), params[name])
+        state = state.replace(params=params, opened=state.opened.at[:2].set(0))
+        _, seen = learn(state, acts, known, jnp.float32(1.0))
+        return seen.slots.mean, seen.activation > slots_lib.ACTIVE
+
+    prices = jnp.array([0.0, slot_bank.Settings().likeness_price])
+    mean, active = jax.device_get(jax.jit(jax.vmap(live))(prices))
+    assert active[:, :2].all()
+    alike, apart = (
+        monitors.slot_collapse(mean[[n]], active[[n]], "a larger price") for n in range(2)
+    )
+    assert alike.alarm
+    assert not apart.alarm
+    assert apart.value is not None
+    assert apart.value < 0.5
+
+
+def test_the_reports_monitor_tells_which_slots_copy_each_other():
     records = _records()
     alarms = {m.name: m.alarm for m in _slot_discovery_report.claims(records)["monitors"]}
     assert not any(alarms.values())

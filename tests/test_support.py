@@ -1,9 +1,12 @@
 """The block on the table: the world, and the innate rule that reads its picture."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments import _config, _support_report
 from nsca_jax.priors import support as rule
 from nsca_jax.worlds import support as world
 
@@ -40,3 +43,20 @@ def test_the_rule_judges_plain_blocks_and_knows_of_no_glue():
         assert low < float(right.mean()) <= high
         half = float(blocks.stays.mean())
         assert 0.4 < half - 0.25 * (share > 0) < 0.6
+
+
+def test_a_rule_that_is_trusted_among_glued_blocks_is_reported():
+    config: Any = _config.load("configs/support.py:quick")
+    shape = (config.seeds, len(config.sizes), 1)
+    part = {"hits": np.full(shape, 90.0), "prior_hits": np.full(shape, 75.0)}
+    part |= {"prior_error": np.full(shape, 0.8), "weight": np.full(shape, 0.9)}
+    parts = {f"{w}-{arm}": part for w in ("bare", "glued") for arm in ("both", "base")}
+
+    def watched(**of_glued):
+        glued = {**part, **{name: x * np.ones(shape) for name, x in of_glued.items()}}
+        return _support_report.claims(config, {**parts, "glued-both": glued})["monitors"][0]
+
+    assert watched().alarm
+    early = np.arange(len(config.sizes))[:, None] < len(config.sizes) - 1
+    assert not watched(weight=0.3 + 0.6 * early).alarm  # with the fewest pictures it may be
+    assert not watched(prior_error=0.3).alarm  # and where it is right

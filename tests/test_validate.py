@@ -13,11 +13,16 @@ from nsca_jax.reports import results
 
 FAKE = """
 import json, pathlib, sys
+from nsca_jax.evaluation import monitors
 from nsca_jax.reports import results
 folder, value = pathlib.Path(sys.argv[1]), float(sys.argv[2])
 folder.mkdir(parents=True, exist_ok=True)
 made = results.criterion("works", "it works", [value], 1.0, ">=")
-out = results.build("fake", [made], [0], config_hash="0" * 16, wall_s=1.0, effect_sizes={"d": 2.0})
+trusted = monitors.prior_holds_on([0.9], 1.0 / value, 1.0, 0.3, "a larger config.price")
+out = results.build(
+    "fake", [made], [0], config_hash="0" * 16, wall_s=1.0, effect_sizes={"d": 2.0},
+    monitors=[trusted],
+)
 results.write(folder / "result.json", out)
 """
 VALUES = {"good": 2.0, "bad": 0.5, **dict.fromkeys(_gate.NEEDED, 2.0)}
@@ -60,6 +65,20 @@ def test_one_verdict_over_all(gate, capsys):
     page = (run.workdir / "report.html").read_text()
     assert "Not held: works" in page
     assert "1 of 3 passed" in page
+
+
+def test_the_alarm_of_one_is_told_by_the_gate(gate, capsys):
+    config, run = gate("good", "bad", "broken")
+    result = validate.main(config, run)
+    alarms = {item["name"]: item["alarm"] for item in result["monitors"]}
+    assert alarms == {"good.prior_holds_on": False, "bad.prior_holds_on": True}
+    _launch._conclude(run, result)
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("alarm")]
+    assert len(told) == 1
+    assert told[0].startswith("alarm   bad.prior_holds_on: trust in a prior")
+    assert told[0].endswith("(limit 0.7); helps: a larger config.price")
+    page = (run.workdir / "report.html").read_text()
+    assert page.count(">alarm<") == page.count(">quiet<") == 1
 
 
 def test_the_page_points_to_the_validations_own(gate):

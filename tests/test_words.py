@@ -192,8 +192,9 @@ def _seen(config, share_right: dict[str, float]):
             "faults": np.full(3, "", "<U40"),
         }
     things = python_types.SimpleNamespace(names_b=tuple(f"thing {i}" for i in range(30)))
-    bank = {"faults": np.full(3, "")}
-    return _words_report.Seen(things, lexicon, None, bank, {}, records)
+    bank = {"faults": np.full(3, ""), "activation": np.array([[0.9, 0.9, 0.0]] * 3)}
+    states = {"babbling/train": rng.normal(size=(3, 50, 1, words.TABLE + 3))}
+    return _words_report.Seen(things, lexicon, None, bank, states, records)
 
 
 def _passed(**share_right):
@@ -218,6 +219,17 @@ def test_a_failed_seed_is_counted_and_never_averaged():
     claims = _words_report.claims(config, seen)
     assert claims["n_failed_seeds"] == 1
     assert claims["criteria"][0]["per_seed"][1] is None
+
+
+def test_slots_that_say_the_same_are_reported():
+    config = _config.load("configs/words.py:quick")
+    seen = _seen(config, {"dealt": 0.0, "nothing": 0.0})
+    assert not _words_report.claims(config, seen)["monitors"][0].alarm
+    free = seen.states["babbling/train"][..., words.TABLE :]
+    free[..., 2] = free[..., 0]  # closed
+    assert not _words_report.claims(config, seen)["monitors"][0].alarm
+    free[..., 1] = -free[..., 0]
+    assert _words_report.claims(config, seen)["monitors"][0].alarm
 
 
 def test_bad_configs_are_refused():

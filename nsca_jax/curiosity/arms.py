@@ -39,6 +39,6 @@ ARMS = {
     "count": Curiosity(count.init, count.update, count.score, False),
     "rnd": Curiosity(rnd.init, rnd.update, rnd.score, False),
     "disagreement": Curiosity(disagreement.init, disagreement.update, disagreement.score, False),
-    "ama": Curiosity(ama.init, ama.update, ama.score, False),
+    "ama": Curiosity(ama.init, ama.update, ama.score, True),
     "uniform": Curiosity(uniform.init, uniform.update, uniform.score, False),
 }

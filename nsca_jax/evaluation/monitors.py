@@ -20,7 +20,7 @@ SIMILAR = 0.8  # |r| from which open slots say the same
 STALLED = 1.0  # new regions per thousand interactions
 HINDERED = 0.8  # share of plain training's gain
 TRUSTED = 0.7  # trust above which a prior rules
-VIOLATED = 1.0  # prior's squared error, in squared outcomes: as bad as predicting nothing
+VIOLATED = 1.0  # prior's error over that of no prediction at all
 
 
 class Reading(NamedTuple):
@@ -60,19 +60,31 @@ def slot_collapse(mean_SxNxF: np.ndarray, open_SxF: np.ndarray, remedy: str) -> 
 
 
 def curiosity_stalled(visits_SxTxR: np.ndarray, remedy: str) -> Reading:
-    """Does the agent still find what it has not seen? Visits of R regions in T stretches of a run.
+    """`discovery_stalled`, of the visits of R regions in T stretches of a run."""
+    visits = np.asarray(visits_SxTxR)
+    seen = (np.cumsum(visits, 1) > 0).sum(-1)
+    return discovery_stalled(seen, visits.sum(-1), visits.shape[-1], remedy)
+
+
+def discovery_stalled(
+    seen_SxT: np.ndarray, spent_SxT: np.ndarray, regions: int, remedy: str
+) -> Reading:
+    """Does the agent still find what it has not seen? T stretches of a run.
 
     The value is that of the run's last quarter. It is no stall where so little is unseen that even
     to find all of it would not have reached the limit.
+
+    Args:
+        seen_SxT: regions ever seen, at the end of each stretch.
+        spent_SxT: interactions in each stretch.
+        regions: how many there are.
     """
-    visits = np.asarray(visits_SxTxR, np.float64)
-    seen = np.cumsum(visits, 1) > 0
-    early = max(1, visits.shape[1] * 3 // 4)
-    fresh = seen[:, -1].sum(-1) - seen[:, early - 1].sum(-1)
-    spent = np.maximum(visits[:, early:].sum((1, 2)), 1.0)
-    unseen = (~seen[:, -1]).sum(-1)
+    early = max(1, seen_SxT.shape[1] * 3 // 4)
+    fresh = seen_SxT[:, -1] - seen_SxT[:, early - 1]
+    spent = np.maximum(spent_SxT[:, early:].sum(1), 1)
+    unseen = regions - seen_SxT[:, -1]
     value, missed = (float(np.mean(1000.0 * x / spent)) for x in (fresh, unseen))
-    left = float(np.mean(unseen)) / visits.shape[-1]
+    left = float(np.mean(unseen)) / regions
     return _reading(
         "curiosity_stalled",
         f"new regions per thousand interactions, {100 * left:.0f} % of regions still unseen",
@@ -103,19 +115,19 @@ def ewc_too_strong(matrix_SxTxT: np.ndarray, plain_SxTxT: np.ndarray, remedy: st
 
 
 def prior_holds_on(
-    weight_S: np.ndarray, prior_error: float, outcome_square: float, floor: float, remedy: str
+    weight_S: np.ndarray, prior_error: float, blind_error: float, floor: float, remedy: str
 ) -> Reading:
     """Is a prior trusted that experience refutes?
 
     Args:
         weight_S: trust at the end of learning.
-        prior_error: mean squared error of the prior's predictions.
-        outcome_square: mean square of what was to be predicted, the error of predicting nothing.
+        prior_error: mean error of the prior's predictions, as learning counts it.
+        blind_error: that of no prediction at all: the outcome's mean square, or log 2 of even odds.
         floor: the least trust; d weight / d raw = 1 - exp(-(weight - floor)), and 0 from weight 1
             on, is the statistic's gradient, told beside it: at 0 no error could move the trust.
     """
-    violation = prior_error / max(outcome_square, 1e-12)
-    said = f"trust in a prior whose squared error is {violation:.2g} of the outcome's square"
+    violation = prior_error / max(blind_error, 1e-12)
+    said = f"trust in a prior whose error is {violation:.2g} of that of no prediction"
     finite = np.asarray(weight_S, np.float64)[np.isfinite(weight_S)]
     if not finite.size:
         return _reading("prior_holds_on", said, None, TRUSTED, False, remedy)

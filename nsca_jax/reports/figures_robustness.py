@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
 from nsca_jax.reports.figures import BLUE, COLOURS, GREY, MARKERS, RED, STYLE, WIDTH_IN, save
+from nsca_jax.robustness import detection
 
 
 def attack_curve(
@@ -39,7 +40,7 @@ def suspicions(path: str | Path, suspicion: Mapping[str, np.ndarray]) -> Path:
         ax = figure.subplots()
         for row, values in enumerate(suspicion.values()):
             low, middle, high = np.quantile(np.maximum(values, 1e-3), [0.05, 0.5, 0.95])
-            share = np.mean(~(values <= 1.0))
+            share = np.mean(detection.uncertain(values))
             colour = RED if share > 0.5 else BLUE
             ax.plot([low, high], [row, row], color=colour, linewidth=4, alpha=0.35)
             ax.plot(middle, row, "o", color=colour, markersize=4)
