@@ -79,9 +79,8 @@ def make_stage(config) -> Stage:
     """Loads both sets; the recoloured one has the same things in colours drawn at random."""
     set_a, set_b = objects.load(config.objects_a), objects.load(config.objects_b)
     body = experience.make_body(objects.concatenate([set_a, set_b]).properties)
-    truth = body.scene.properties
-    paint = truth.replace(rgb=jax.random.uniform(jax.random.key(config.seed), truth.rgb.shape))
-    recoloured = body.replace(scene=body.scene.replace(properties=paint))
+    paint = jax.random.uniform(jax.random.key(config.seed), body.scene.rgb.shape)
+    recoloured = body.replace(scene=body.scene.replace(rgb=paint))
     return Stage(body, recoloured, len(set_a.names), len(set_b.names))
 
 

@@ -82,8 +82,9 @@ def test_a_worse_bank_or_a_control_that_succeeds_fails(condition, worse, criteri
 
 def _twins(x, axis):
     """The first two free slots along the axis made the same."""
-    first = x.shape[axis] - slots_lib.FREE
-    return jnp.take(x, jnp.arange(x.shape[axis]).at[first + 1].set(first), axis)
+    rows, first = np.arange(x.shape[axis]), x.shape[axis] - slots_lib.FREE
+    rows[first + 1] = first
+    return jnp.take(x, rows, axis)
 
 
 def test_twins_that_go_on_saying_the_same_are_reported():

@@ -97,7 +97,7 @@ def step(scene: scene_lib.Scene, worlds: World) -> tuple[World, Reading]:
     """
     count = len(worlds.step)
     fields = jax.tree.map(lambda leaf: leaf[worlds.object_id], scene.objects)
-    truth = jax.tree.map(lambda leaf: leaf[worlds.object_id], scene.properties)
+    fragility = scene.fragility_Ns[worlds.object_id]
     shapes = ((2, 3), (2, 3), (3,), (), (), ())
     zero = tuple(jnp.zeros((count, *shape)) for shape in shapes)
 
@@ -116,7 +116,7 @@ def step(scene: scene_lib.Scene, worlds: World) -> tuple[World, Reading]:
         return sums, target
 
     def substep(carry, _):
-        now, felt = _physics(scene, fields, truth, carry[0])
+        now, felt = _physics(scene, fields, fragility, carry[0])
         sums, target = jax.vmap(add)(now, felt, carry[1])
         return (now, sums), target
 
@@ -187,14 +187,13 @@ def promised_contact(skill, readings: Reading):
 
 def primitives(scene: scene_lib.Scene, object_id, qpos, broken) -> Primitives:
     """The scene's solids for the camera, in the order of scene.KINDS; one world."""
-    truth = jax.tree.map(lambda leaf: leaf[object_id], scene.properties)
     sizes = scene.objects["geom_size"][object_id]
     body = _matrix(qpos[3:7])
     along_y = jnp.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # local z is world y
     along_x = jnp.array([[0.0, 0, -1], [0, 1, 0], [1, 0, 0]])
     hand, spread = qpos[7:10], jnp.array([1.0, 0.0, 0.0])
     palm = hand + jnp.array([0.0, 0.0, scene_lib.PALM_HEIGHT_M])
-    rgb = jnp.where(broken, BROKEN_SHADE, 1.0) * truth.rgb
+    rgb = jnp.where(broken, BROKEN_SHADE, 1.0) * scene.rgb[object_id]
     steel = jnp.array([0.55, 0.57, 0.6])
     return Primitives(
         position_m=jnp.stack(
@@ -213,9 +212,9 @@ def primitives(scene: scene_lib.Scene, object_id, qpos, broken) -> Primitives:
     )
 
 
-def _physics(scene, fields, truth, worlds: World):
+def _physics(scene, fields, fragility, worlds: World):
     """One physics step of W worlds -> World, (touch [W, 2, 3], impact [W, 3], table [W] Ns,
-    depth [W] m, target [W, 5]); fields and truth are those of each world's object.
+    depth [W] m, target [W, 5]); fields and fragility [W] Ns are those of each world's object.
     """
 
     def before(fields, world):
@@ -230,10 +229,10 @@ def _physics(scene, fields, truth, worlds: World):
 
     fields, state = jax.vmap(before)(fields, worlds)
     moved = physics.step(scene, fields, state)
-    return jax.vmap(_feel)(truth, worlds, moved, state["ctrl"])
+    return jax.vmap(_feel)(fragility, worlds, moved, state["ctrl"])
 
 
-def _feel(truth, world: World, moved: physics.Moved, target):
+def _feel(fragility, world: World, moved: physics.Moved, target):
     """One world after a physics step, and what it felt."""
     dt = scene_lib.DT_S
     normal = moved.normal_N
@@ -252,7 +251,7 @@ def _feel(truth, world: World, moved: physics.Moved, target):
         impact_Ns=leaky,
         peak_impact_Ns=peak,
         rotation_rad=world.rotation_rad + _matrix(moved.qpos[3:7]) @ moved.qvel[3:6] * dt,
-        broken=world.broken | (peak > truth.fragility_Ns),
+        broken=world.broken | (peak > fragility),
         finite=world.finite & moved.whole,
         step=world.step + 1,
     )

@@ -61,7 +61,9 @@ class Scene:
     model: mjx.Model  # of either back end
     blank: Any  # the Warp back end's blank data of one world; () for jax
     objects: dict  # FIELDS -> [N, ...]
-    properties: ObjectProperties  # [N]
+    fragility_Ns: jax.Array  # [N]
+    rgb: jax.Array  # [N, 3]
+    properties: ObjectProperties  # [N] what scores the agent; the world itself never asks it
     rest_height_m: jax.Array  # [N] of the object's centre when it stands on the table
     half_width_m: jax.Array  # [N] half extent along x: what the fingers close on
     footprint_m: jax.Array  # [N, 3] plan view at centre height: rectangle (a, b) widened by r
@@ -133,6 +135,8 @@ def build(properties: ObjectProperties, backend: str = "jax") -> Scene:
         model=model,
         blank=blank,
         objects=stacked,
+        fragility_Ns=jnp.asarray(properties.fragility_Ns),
+        rgb=jnp.asarray(properties.rgb),
         properties=jax.tree.map(jnp.asarray, properties),
         rest_height_m=jnp.asarray(np.where(round_, radius, size[:, 2]), jnp.float32),
         half_width_m=jnp.asarray(size[:, 0], jnp.float32),
