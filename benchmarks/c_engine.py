@@ -1,7 +1,8 @@
 """The peer: the same worlds under the same commands in the C engine, by `mujoco.rollout`.
 
 It runs open loop: breakage, which changes an object in the middle of an interaction, is left out,
-and so are contact forces; both are to the C engine's advantage.
+and so are contact forces and the turning of friction along the slip (nsca_jax/sim/friction.py); all
+three are to the C engine's advantage.
 """
 
 # pyright: reportAttributeAccessIssue=false
