@@ -5,7 +5,7 @@
     python -m experiments.noisy_tv --config=configs/noisy_tv.py:tune     the default, other seeds
 
 `life` was chosen on seeds from 1000 on, which no result uses. A signal's life in one world takes
-20 seeds about 8 s on one core (disagreement, of three members, thrice that), and each signal
+20 seeds 20 to 30 s on one core (disagreement, of three members, thrice that), and each signal
 compiles once, in about 20 s.
 
 Tried there against the error that a loud TV leaves behind, which came of judging, once and while

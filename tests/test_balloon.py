@@ -128,6 +128,7 @@ def support_parts(both, base, rule):
         return {
             "hits": np.tile(np.array(hits, float)[None, :, None], (SEEDS, 1, 1)),
             "prior_hits": np.full((SEEDS, sizes, 1), float(rule)),
+            "prior_error": np.full((SEEDS, sizes), 0.5),
             "weight": np.full((SEEDS, sizes, 1), 0.5),
         }
 

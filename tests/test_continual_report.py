@@ -128,7 +128,7 @@ def test_every_sequence_with_plain_training_is_watched():
     }
     stiff = read["ewc_too_strong, ten rotated tasks: EWC, K-FAC"]
     assert stiff.alarm  # what it keeps, it gains nothing on
-    assert stiff.remedy == "a smaller config.strength.rotated.kfac"
+    assert stiff.remedy == "a smaller config.strength.rotated_ten.kfac"
 
 
 def test_of_nearly_equal_strengths_the_one_that_keeps_the_first_task():
