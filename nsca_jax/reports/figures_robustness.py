@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import jax.numpy as jnp
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
@@ -40,7 +41,7 @@ def suspicions(path: str | Path, suspicion: Mapping[str, np.ndarray]) -> Path:
         ax = figure.subplots()
         for row, values in enumerate(suspicion.values()):
             low, middle, high = np.quantile(np.maximum(values, 1e-3), [0.05, 0.5, 0.95])
-            share = np.mean(detection.uncertain(values))
+            share = np.mean(detection.uncertain(jnp.asarray(values)))
             colour = RED if share > 0.5 else BLUE
             ax.plot([low, high], [row, row], color=colour, linewidth=4, alpha=0.35)
             ax.plot(middle, row, "o", color=colour, markersize=4)
