@@ -94,11 +94,8 @@ def _program(body, worlds: int):
     start = workload.spawn(body, keys, choice)
 
     def step(now):
-        fields, truth = (
-            jax.tree.map(lambda leaf: leaf[now.object_id], tree)
-            for tree in (body.scene.objects, body.scene.properties)
-        )
-        return env._physics(body.scene, fields, truth, now)
+        fields = jax.tree.map(lambda leaf: leaf[now.object_id], body.scene.objects)
+        return env._physics(body.scene, fields, body.scene.fragility_Ns[now.object_id], now)
 
     return jax.jit(step).lower(start).compile()
 
