@@ -178,7 +178,7 @@ def make_train(settings: babbling.BabbleSettings, devices: int):
 def need_disk(config, run) -> None:
     """Refuses to begin where the disk has no room for what the arms will save."""
     todo = [arm for arm in config.arms if not _done(run, arm).exists()]
-    settings = settings_of(config, "competence", _known(config, load_sets(config)[0]))
+    settings = settings_of(config, "competence", _known(config, objects.load(config.objects_a)))
     init, _ = make_train(settings, parallel.devices_for(config.seeds))
     run.need_disk(jax.eval_shape(init, _keys(config)), len(todo))
 
