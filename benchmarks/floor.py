@@ -95,7 +95,7 @@ def _program(body, worlds: int):
 
     def step(now):
         fields = jax.tree.map(lambda leaf: leaf[now.object_id], body.scene.objects)
-        return env._physics(body.scene, fields, body.scene.fragility_Ns[now.object_id], now)
+        return env.physics_step(body.scene, fields, body.scene.fragility_Ns[now.object_id], now)
 
     return jax.jit(step).lower(start).compile()
 

@@ -3,11 +3,13 @@
 Physics against the C engine; the compiled loop at several batch sizes, its parts, and against a
 loop in which the host drives the C engine; a gradient step against PyTorch's, where that is
 installed; seeds together against one after another; seconds of compiling; peak memory. Prints a
-table and writes JSON. `--only=torch` measures that part alone and puts it into the JSON that is
-there.
+table and writes JSON. Every part is kept in runs/bench/ as soon as it is measured, until the report
+is whole: the same command goes on after the last one. `--only=torch` measures that part alone and
+puts it into the JSON that is there.
 """
 
 import argparse
+import functools
 import json
 import sys
 import tempfile
@@ -60,34 +62,48 @@ def main(arguments: list[str]) -> None:
     platform = results.device().partition(":")[0]
     folder, name = ("runs/bench", "quick") if given.quick else ("benchmarks/results", "loop")
     out = given.out or Path(folder) / f"{name}_{platform}.json"
-    plan, begin = QUICK if given.quick else FULL, time.perf_counter()
-    if given.only:
-        report = with_torch(out, plan)
-    else:
-        report = measure(plan)
-        report |= {"quick": given.quick, "wall_s": time.perf_counter() - begin}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(plain.plain(report), indent=2) + "\n", encoding="utf-8")
+    plan, kept = QUICK if given.quick else FULL, Path("runs/bench") / f"{out.stem}_parts.json"
+    report = with_torch(out, plan) if given.only else measure(plan, kept)
+    write(out, report)
+    if not given.only:
+        kept.unlink(missing_ok=True)
     print(table(report))
     print(f"\nwritten: {out} ({report['wall_s']:.0f} s)")
 
 
-def measure(plan: Plan) -> dict[str, Any]:
-    """Figures, ratios and targets; device and versions."""
+def measure(plan: Plan, kept: Path) -> dict[str, Any]:
+    """Figures, ratios and targets; device and versions; seconds that measuring took.
+
+    Every part is added to the file `kept`, and not measured where it is there already.
+    """
     workload.use_compile_cache()
-    # first what runs in processes of its own: a child's peak memory is at least its parent's
-    figures, ratios = loops(plan)
-    figures = [*compiling(plan), *figures]
-    _say("physics and parts")
-    settings, body = workload.load("laptop", 1, plan.alone[-1], plan.updates)
-    for found in (
-        physics.measure(body, plan.batches, plan.repeats),
-        parts.measure(settings, body, plan.repeats),
-        beside_torch(settings, plan),
-    ):
-        figures += found[0]
-        ratios += found[1]
-    figures += floor.measure(body, plan.alone[-1], plan.repeats)
+    loaded = functools.cache(lambda: workload.load("laptop", 1, plan.alone[-1], plan.updates))
+    every = {
+        # first what runs in processes of its own: a child's peak memory is at least its parent's
+        "loops": lambda: loops(plan),
+        "seeds": lambda: seeds_together(plan),
+        "compiling": lambda: compiling(plan),
+        "physics": lambda: physics.measure(loaded()[1], plan.batches, plan.repeats),
+        "parts": lambda: parts.measure(*loaded(), plan.repeats),
+        "torch": lambda: beside_torch(loaded()[0], plan),
+        "floor": lambda: (floor.measure(loaded()[1], plan.alone[-1], plan.repeats), []),
+    }
+    origin = {"device": results.device(), "versions": results.versions(), "plan": list(plan)}
+    origin = plain.plain(origin)
+    held = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    found = held["parts"] if held.get("origin") == origin else {}
+    for name, part in every.items():
+        if name in found:
+            _say(f"{name}: measured before ({kept})")
+            continue
+        _say(name)
+        begin = time.perf_counter()
+        figures, ratios = part()
+        wall_s = time.perf_counter() - begin
+        found[name] = {"figures": figures, "ratios": ratios, "wall_s": wall_s}
+        write(kept, {"origin": origin, "parts": found})
+    figures = [x for part in found.values() for x in part["figures"]]
+    ratios = [x for part in found.values() for x in part["ratios"]]
     return {
         "device": results.device(),
         "versions": results.versions(),
@@ -95,7 +111,15 @@ def measure(plan: Plan) -> dict[str, Any]:
         "ratios": ratios,
         "targets": targets.judge([*figures, *ratios]),
         "predictions": predictions.compare([*figures, *ratios]),
+        "quick": plan is QUICK,
+        "wall_s": sum(part["wall_s"] for part in found.values()),
     }
+
+
+def write(path: Path, report: dict[str, Any]) -> None:
+    """The report as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(plain.plain(report), indent=2) + "\n", encoding="utf-8")
 
 
 def beside_torch(settings, plan: Plan) -> tuple[list, list]:
@@ -123,23 +147,20 @@ def with_torch(path: Path, plan: Plan) -> dict[str, Any]:
     return report
 
 
-def compiling(plan: Plan) -> list[dict[str, Any]]:
-    """Seconds to compile the laptop preset's loop from nothing, and with the persistent cache."""
+def compiling(plan: Plan) -> tuple[list, list]:
+    """Figures: seconds to compile the laptop preset's loop from nothing, and with the cache."""
     case = ("measure", "laptop", *plan.laptop, plan.updates, 1)
     with tempfile.TemporaryDirectory() as cache:
         _say("compiling from nothing")
         cold, *cached = [probe.run(*case, cache=cache)["compile_s"] for _ in range(3)]
-    return [
-        clock.figure("compile_cold", "s", [cold]),
-        clock.figure("compile_cached", "s", cached),
-    ]
+    figure = functools.partial(clock.figure, unit="s")
+    return [figure("compile_cold", values=[cold]), figure("compile_cached", values=cached)], []
 
 
 def loops(plan: Plan) -> tuple[list, list]:
-    """(figures, ratios): the compiled loop's rate and peak memory; seeds alone and together."""
-    figures, ratios = [], []
+    """Figures: the compiled loop's rate and peak memory."""
     found = _probe("prototype", 1, plan.alone[-1], plan)
-    figures.append(_rate(f"prototype_1x{plan.alone[-1]}", found))
+    figures = [_rate(f"prototype_1x{plan.alone[-1]}", found)]
     for seeds, worlds in (*((1, worlds) for worlds in plan.alone), *plan.together):
         name = f"{seeds}x{worlds}"
         found = _probe("laptop", seeds, worlds, plan)
@@ -149,31 +170,32 @@ def loops(plan: Plan) -> tuple[list, list]:
         found = _probe("paper", 1, PAPER_WORLDS, plan)
         minutes = [s / PAPER_WORLDS * PAPER_INTERACTIONS / 60 for s in found["wall_s"]]
         figures.append(clock.figure("paper_minutes", "min", minutes))
-    for seeds, worlds in plan.together:
-        found, compared = seeds_together(seeds, worlds, plan)
-        figures, ratios = [*figures, *found], [*ratios, *compared]
-    return figures, ratios
+    return figures, []
 
 
-def seeds_together(seeds: int, worlds: int, plan: Plan) -> tuple[list, list]:
+def seeds_together(plan: Plan) -> tuple[list, list]:
     """(figures, ratios): seeds one after another, in one program, and as the launcher spreads them.
 
     One seed after another costs each what it costs alone.
     """
-    name, spread = f"{seeds}x{worlds}", parallel.shares(seeds, experiments.CORES)
-    _say(f"{seeds} seeds of {worlds} worlds one after another, and together")
-    case = "by_turns", "laptop", worlds, plan.updates, plan.repeats
-    found = probe.run(*case, 1, 1, seeds, 1, seeds, spread, host_devices=spread)
-    alone, one, many = (
-        clock.rate(f"turns_{name}_{how}", "interactions/s", count * worlds, found[key])
-        for how, key, count in (
-            ("alone", "1x1", 1),
-            ("on_1_device", f"{seeds}x1", seeds),
-            ("spread", f"{seeds}x{spread}", seeds),
+    figures, ratios = [], []
+    for seeds, worlds in plan.together:
+        name, spread = f"{seeds}x{worlds}", parallel.shares(seeds, experiments.CORES)
+        _say(f"{seeds} seeds of {worlds} worlds one after another, and together")
+        case = "by_turns", "laptop", worlds, plan.updates, plan.repeats
+        found = probe.run(*case, 1, 1, seeds, 1, seeds, spread, host_devices=spread)
+        alone, one, many = (
+            clock.rate(f"turns_{name}_{how}", "interactions/s", count * worlds, found[key])
+            for how, key, count in (
+                ("alone", "1x1", 1),
+                ("on_1_device", f"{seeds}x1", seeds),
+                ("spread", f"{seeds}x{spread}", seeds),
+            )
         )
-    )
-    cost = clock.ratio(f"seed_cost_{name}", alone, many)
-    return [alone, one, many], [cost, clock.ratio(f"devices_{spread}_to_1_{name}", many, one)]
+        figures += [alone, one, many]
+        ratios.append(clock.ratio(f"seed_cost_{name}", alone, many))
+        ratios.append(clock.ratio(f"devices_{spread}_to_1_{name}", many, one))
+    return figures, ratios
 
 
 def table(report: dict[str, Any]) -> str:

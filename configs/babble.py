@@ -58,6 +58,7 @@ def get_config(preset: str = "laptop"):
     config.learner.weight_decay = 1e-3
     config.learner.memory_dropout = 0.3
     config.learner.feature_noise = 0.05
+    config.learner.prior_price = 1.0  # scales what a correction of the innate physics costs
 
     if preset == "evidence":
         config.seeds = 5

@@ -34,6 +34,7 @@ def get_config(preset: str = "laptop"):
     config.width = 64
     config.steps = 600
     config.batch = 64
+    config.prior_price = 1.0  # scales what a correction of the innate physics costs
 
     config.tasks = 6  # targets for every object of Set B
     config.candidates = 64

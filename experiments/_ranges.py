@@ -50,9 +50,9 @@ _NAMES = (
         FROM_0,
         "seed goals_training recorded recent start_phase dynamics readout test weight_decay decay "
         "decays prices chosen. pace.beta pace.gamma stiff stiffness strength. thrift thrift_mixed "
-        "likeness_price merge surprise bound greed boredom action_cost entropy foresight blur "
-        "nt_xent vicreg temporal reconstruction adaptive_weights camera_noise sensor_noise. noise "
-        "feature_noise projected_s.",
+        "likeness_price prior_price merge surprise bound greed boredom action_cost entropy "
+        "foresight blur nt_xent vicreg temporal reconstruction adaptive_weights camera_noise "
+        "sensor_noise. noise feature_noise projected_s.",
     ),
     (
         SHARE,

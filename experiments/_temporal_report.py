@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from nsca_jax.evaluation import planning
+from nsca_jax.evaluation import monitors, planning
+from nsca_jax.priors.physics import WEIGHT_FLOOR
 from nsca_jax.reports import figures, figures_temporal, html, results
 from nsca_jax.training.temporal import HORIZONS
 from nsca_jax.types import SKILL_PARAMETERS, SKILLS
@@ -39,7 +40,20 @@ def claims(config, records: Records) -> dict[str, Any]:
         "n_failed_seeds": int(failed.sum()),
         "baselines": _baselines(records, distance, failed),
         "effect_sizes": sizes,
+        "monitors": [_watch(records, failed)],
     }
+
+
+def _watch(records: Records, failed: np.ndarray) -> monitors.Reading:
+    """Is innate physics trusted where a thing that stays where it was would be nearer the truth?"""
+    prior = records["prior"]
+    return monitors.prior_holds_on(
+        prior["weight"][~failed].mean(-1),
+        float(prior["prior_error"][~failed].mean()),
+        float(records["rivals"]["persistence_squared"].mean()),
+        WEIGHT_FLOOR,
+        "a larger config.prior_price",
+    )
 
 
 def distances(plans: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -101,6 +115,7 @@ def write(config, run, filmed, records: Records, result: dict[str, Any]) -> None
         ],
         config.to_dict(),
         result["versions"],
+        result["monitors"],
     )
 
 

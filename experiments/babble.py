@@ -25,6 +25,7 @@ from nsca_jax.evaluation import babbling_claims as claims_lib
 from nsca_jax.evaluation import monitors, transfer
 from nsca_jax.evaluation.babbling_claims import Stage
 from nsca_jax.grounding import table as table_lib
+from nsca_jax.priors.physics import WEIGHT_FLOOR
 from nsca_jax.reports import results
 from nsca_jax.sensors import camera as camera_lib
 from nsca_jax.sim import mjx_warp, scene
@@ -289,6 +290,22 @@ def _log(run, arm, settings, stage, state, metrics) -> dict:
     }
 
 
+def watch(record: dict) -> list[monitors.Reading]:
+    """Is anything new still found, and is gravity trusted where it does not hold?"""
+    return [
+        monitors.curiosity_stalled(
+            record["visits"], "a smaller config.curiosity.bound or a larger floor"
+        ),
+        monitors.prior_holds_on(
+            record["trust_a"],
+            float(np.mean(record["prior_error_a"])),
+            float(np.mean(record["blind_error_a"])),
+            WEIGHT_FLOOR,
+            "a larger config.learner.prior_price",
+        ),
+    ]
+
+
 def main(config, run) -> dict:
     """Every arm, then the claims, then the report."""
     need_disk(config, run)
@@ -299,16 +316,13 @@ def main(config, run) -> dict:
     }
     failed = _babble_claims.drop_failed(records)
     criteria, baselines, effects = _babble_claims.decide(config, stage, records)
-    stalled = monitors.curiosity_stalled(
-        records["competence"]["visits"], "a smaller config.curiosity.bound or a larger floor"
-    )
     result = run.result(
         results.with_failed(criteria, failed),
         list(range(config.seeds)),
         n_failed_seeds=len(failed),
         baselines=baselines,
         effect_sizes=effects,
-        monitors=[stalled],
+        monitors=watch(records["competence"]),
     )
     settings = settings_of(config, "competence", stage.known)
     model = load_learner(settings, run.workdir / "competence.npz")

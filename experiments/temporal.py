@@ -171,6 +171,9 @@ def judge(config, films, arm: str, learner: temporal.Learner) -> dict[str, np.nd
         "in_view_m": judging.error_where(foreseen, truth, seen),
         "by_skill_m": judging.error_by(foreseen, truth, films["b"]["skill"][row]),
         "weight": foreseen.weight.mean(1),
+        "prior_error": judging.squared_error(
+            judging.forecast(model, judging.uncorrected(learner), of["b"], row, now), truth
+        ),
         "shown_m": foreseen.place_m[0],
         "shown_spread_m": foreseen.spread_m[0] * np.asarray(scale)[0, :, None],
     }
@@ -183,7 +186,9 @@ def rivals(filmed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     truth = _true_places(filmed, row, now)
     places = judging.rivals(of, row, now)
     errors = {n: np.linalg.norm(truth - place, axis=-1).mean(0) for n, place in places.items()}
-    return {**errors, "ballistic_m": places["ballistic"], "row": row, "now": now}
+    stays = ((truth - places["persistence"]) ** 2).sum(-1).mean(0)
+    kept = {"persistence_squared": stays, "ballistic_m": places["ballistic"]}
+    return {**errors, **kept, "row": row, "now": now}
 
 
 def plans(config, run, body, ids, learner: temporal.Learner) -> dict[str, np.ndarray]:
@@ -248,7 +253,7 @@ def model_of(config, of: temporal.Tracks, arm: str) -> model_lib.TemporalModel:
 
 def settings_of(config) -> temporal.Settings:
     """The pace of learning."""
-    return temporal.Settings(steps=config.steps, batch=config.batch)
+    return temporal.Settings(steps=config.steps, batch=config.batch, price=config.prior_price)
 
 
 def _true_places(filmed: dict[str, np.ndarray], row, now) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from experiments import _balloon_tasks as tasks
-from experiments import _launch
+from experiments import _launch, babble
 from nsca_jax.curiosity import gamma_progress, recent_mean
 from nsca_jax.curiosity.evidence import Evidence
 from nsca_jax.evaluation import monitors
@@ -180,3 +180,18 @@ def test_an_alarm_is_told_in_the_result_on_the_page_and_by_the_run(tmp_path, cap
 
     assert _launch._conclude(Folder, result) == 0  # pyright: ignore[reportArgumentType]
     assert "alarm   curiosity_stalled" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("prior_error", "alarm"), [(0.5, False), (1.5, True)])
+def test_babbling_watches_its_gravity_and_its_curiosity(prior_error, alarm):
+    record = {
+        "visits": np.ones((2, 4, 10)),
+        "trust_a": np.array([0.9, 0.8]),
+        "prior_error_a": np.full(2, prior_error),
+        "blind_error_a": np.ones(2),
+    }
+    stalled, holds_on = babble.watch(record)
+    assert not stalled.alarm
+    assert holds_on.value == pytest.approx(0.85)
+    assert holds_on.alarm is alarm
+    assert holds_on.remedy == "a larger config.learner.prior_price"

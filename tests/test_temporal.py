@@ -222,6 +222,22 @@ def test_a_newborn_trusts_innate_physics_and_learns(made, newborn):
     )
 
 
+def test_without_its_corrections_a_learner_foresees_what_innate_physics_does(made, newborn):
+    model, _, learner = newborn  # its corrections are nought
+    one = jax.tree.map(lambda x: x[None], learner.replace(optimiser=()))
+    row, now = np.arange(P), np.full(P, 3)
+    innate = judging.forecast(model, one, made, row, now)
+    step = dict(one.params["params"]["step"])
+    step["residual"] = jax.tree.map(jnp.ones_like, step["residual"])
+    taught = one.replace(params={"params": {**one.params["params"], "step": step}})
+    corrected = judging.forecast(model, taught, made, row, now)
+    silent = judging.forecast(model, judging.uncorrected(taught), made, row, now)
+    np.testing.assert_array_equal(silent.place_m, innate.place_m)
+    assert (np.abs(corrected.place_m - innate.place_m)[:, :, -1].max(-1) > 1e-3).all()
+    truth = innate.place_m[0][:, judging.AT - 1] + np.array([0.03, 0.0, 0.04])
+    np.testing.assert_allclose(judging.squared_error(silent, truth), 0.0025, rtol=1e-4)
+
+
 def test_imagining_many_acts_is_imagining_each(made, newborn):
     model, _, learner = newborn
     seen = temporal.window(made, learner.statistics, jnp.arange(P), jnp.zeros(P, jnp.int32), H)

@@ -10,7 +10,9 @@ from nsca_jax.training.temporal import HORIZONS
 S, A, W, M = 4, len(HORIZONS), 6, 16
 
 
-def records(ours=0.01, coverage=0.9, rank=0.7, planned=0.02) -> _temporal_report.Records:
+def records(
+    ours=0.01, coverage=0.9, rank=0.7, planned=0.02, innate=1e-3
+) -> _temporal_report.Records:
     """Of S seeds; persistence errs by 5 cm, velocity by 3, the other arm by 2, a push by 20."""
     rng = np.random.default_rng(0)
 
@@ -25,10 +27,12 @@ def records(ours=0.01, coverage=0.9, rank=0.7, planned=0.02) -> _temporal_report
             "by_skill_m": np.full((S, 4, A), error),
             "weight": np.full((S, 30), 0.9),
             "scale": np.ones((S, 30)),
+            "prior_error": np.full((S, A), innate),
         }
 
     names = ("persistence", "constant velocity", "last velocity", "ballistic")
     rivals = {name: np.full(A, e) for name, e in zip(names, (0.05, 0.04, 0.03, 0.03), strict=True)}
+    rivals["persistence_squared"] = np.full(A, 0.0025)
     target = np.zeros((W, 2))
     away = np.array([1.0, 0.0])
     plans = {
@@ -67,6 +71,15 @@ def test_all_hold_where_all_is_well():
 )
 def test_each_can_fail(changes, failing):
     assert not passed(**changes)[failing]
+
+
+@pytest.mark.parametrize(("innate", "alarm"), [(0.002, False), (0.003, True)])
+def test_innate_physics_that_is_worse_than_none_and_trusted(innate, alarm):
+    claims = _temporal_report.claims(configs.get_config(), records(innate=innate))
+    (told,) = claims["monitors"]
+    assert told.name == "prior_holds_on"
+    assert told.alarm is alarm
+    assert f"error is {innate / 0.0025:.2g} of" in told.statistic
 
 
 def test_a_seed_that_broke_off_is_counted():

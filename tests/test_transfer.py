@@ -16,7 +16,7 @@ from nsca_jax.evaluation import babbling_claims, transfer
 from nsca_jax.evaluation.babbling_claims import Stage
 from nsca_jax.grounding import table
 from nsca_jax.models import dynamics
-from nsca_jax.training import babbling, experience
+from nsca_jax.training import babbling, experience, learner
 from tests import lab
 
 # pyright: reportAttributeAccessIssue=false
@@ -121,6 +121,24 @@ def test_persistence_says_that_nothing_changes():
     expected = {"displacement": 0, "rotation": 0, "sound": 0, "broken": 0, "touch": 2, "image": 0.4}
     for name, value in expected.items():
         np.testing.assert_allclose(said[name], value)
+
+
+def test_the_prior_alone_is_right_of_what_falls_and_wrong_of_what_rises():
+    """Of things .3 m above the table; statistics that change nothing."""
+    small = learner.LearnerSettings(members=2, width=8, blocks=1, latent=8)
+    newborn = jax.jit(lambda key: learner.init(small, key))(jax.random.key(0))
+    errors = jax.jit(lambda rows: transfer.prior_errors(small, newborn, rows))
+    rows = interactions(3, 1)
+    code = jnp.zeros((3, types.VISUAL_CODE)).at[:, dynamics.CENTROID_Z].set(0.34)
+    spawn = rows.spawn.replace(visual_code=code.at[:, dynamics.SPREAD_Z].set(0.02))
+    fall, speed = -0.5 * G * 0.2**2, -G * 0.2
+    motion = jnp.zeros_like(rows.motion).at[..., 2].set(jnp.array([fall] + 4 * [-0.3]))
+    motion = motion.at[:, 0, 8].set(speed)
+    prior, blind = errors(rows.replace(spawn=spawn, motion=motion))
+    assert prior < 1e-10
+    assert blind == pytest.approx((fall**2 + speed**2 + 4 * 0.09) / motion[0].size, rel=1e-5)
+    prior, blind = errors(rows.replace(spawn=spawn, motion=-motion))
+    assert prior > 2 * blind
 
 
 def test_an_interaction_never_remembers_itself():

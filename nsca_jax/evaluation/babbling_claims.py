@@ -46,6 +46,9 @@ def record(settings: babbling.BabbleSettings, stage: Stage, state, scores: dict)
         out[f"overall_{part}"] = np.asarray(score.overall)
         out[f"position_error_{part}"] = np.asarray(score.position_error_m)
         out[f"coverage_{part}"] = np.asarray(score.coverage)
+        out[f"trust_{part}"] = np.asarray(score.trust)
+        out[f"prior_error_{part}"] = np.asarray(score.prior_error)
+        out[f"blind_error_{part}"] = np.asarray(score.blind_error)
         for modality in transfer.MODALITIES:
             out[f"skill_{part}_{modality}"] = np.asarray(score.skill[modality])
     regions = stage.count_a * len(types.SKILLS) * settings.bins

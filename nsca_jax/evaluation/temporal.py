@@ -73,6 +73,20 @@ def forecast(model, learner: temporal.Learner, of: temporal.Tracks, row, now) ->
     return Forecast(*jax.device_get(foreseen))
 
 
+def uncorrected(learner: temporal.Learner) -> temporal.Learner:
+    """The learner without its corrections of innate physics: what that foresees by itself."""
+    step = learner.params["params"]["step"]
+    silent = jax.tree.map(jnp.zeros_like, step["residual"])
+    inner = {**learner.params["params"], "step": {**step, "residual": silent}}
+    return learner.replace(params={**learner.params, "params": inner})
+
+
+def squared_error(foreseen: Forecast, truth_m: np.ndarray) -> np.ndarray:
+    """[S, A] mean squared distance (m2) from where the object truly was, truth_m [W, A, 3]."""
+    miss = truth_m - foreseen.place_m[:, :, AT - 1]
+    return (miss**2).sum(-1).mean(1)
+
+
 def band_scale(model, learner: temporal.Learner, of: temporal.Tracks, aside: jax.Array):
     """[S, H] by which each seed widens its spread, so that its 90 % band holds 90 % of what it
     senses of the objects that it did not learn from (split conformal prediction, Vovk et al. 2005;

@@ -45,6 +45,9 @@ class Score:
     region_error: jax.Array  # [regions] mean standardised squared error, over modalities
     position_error_m: jax.Array  # [] mean distance of the predicted from the true end
     coverage: jax.Array  # [] share of end positions inside the 90 % interval
+    trust: jax.Array  # [] mean trust in the gravity prior
+    prior_error: jax.Array  # [] of the prior alone, knot by knot (`prior_errors`)
+    blind_error: jax.Array  # [] of no prediction at all
 
 
 def collect(
@@ -189,13 +192,34 @@ def _score(settings, state: learner.LearnerState, rows, region, memory, regions:
     end, spread = open_loop(settings, state, rows, memory)
     miss = rows.motion[:, -1, :3] - end[:, -1]
     inside = jnp.abs(miss) <= 1.6449 * spread[:, -1]
+    prior_error, blind_error = prior_errors(settings, state, rows)
     return Score(
         skill=skill,
         overall=overall(skill),
         region_error=total / jnp.maximum(count, 1),
         position_error_m=jnp.mean(jnp.linalg.norm(miss, axis=-1)),
         coverage=jnp.mean(inside),
+        trust=jnp.mean(out.weight),
+        prior_error=prior_error,
+        blind_error=blind_error,
     )
+
+
+def prior_errors(settings, state: learner.LearnerState, rows) -> tuple[jax.Array, jax.Array]:
+    """Mean squares of standardised motion, as learning counts them: what is left by the gravity
+    prior from one true knot to the next, and by expecting the mean of what was seen. [] twice.
+    """
+    dt_s, moments = learner.make_model(settings).knot_dt_s, state.statistics.motion
+    reach = state.params["params"]["reach"][:, None]
+    floor_m = dynamics.floor_displacement(rows.spawn.visual_code, reach)  # [E, n]
+    target = normalise.apply(moments, rows.motion)
+    before = jnp.concatenate([jnp.zeros_like(rows.motion[:, :1]), rows.motion[:, :-1]], 1)
+    before = jnp.broadcast_to(before, (len(reach), *before.shape))
+    expected = [
+        dynamics.ballistic_knot(before[:, :, knot], dt_s, floor_m, moments, knot)
+        for knot in range(types.KNOTS)
+    ]
+    return jnp.mean((jnp.stack(expected, -2) - target) ** 2), jnp.mean(target**2)
 
 
 def open_loop(settings, state: learner.LearnerState, rows, memory):

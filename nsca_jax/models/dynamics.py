@@ -272,6 +272,7 @@ class OutcomeModel(nn.Module):
     use_action: bool = True
     use_priors: bool = True
     use_slots: bool = True
+    prior_price: float = 1.0  # scales what a correction of the prior costs
 
     @nn.compact
     def __call__(self, situation: Situation, statistics: Statistics) -> Prediction:
@@ -299,7 +300,8 @@ class OutcomeModel(nn.Module):
         outcome_mean, outcome_raw = jnp.split(head, 2, -1)
         outcome_mean = outcome_mean + situation.persistence * float(self.use_priors)
         price = jnp.mean(physics.blend_penalty(residual, raw, RAW0), -1)
-        penalty = (price + physics.gate_penalty(gate)) * float(self.use_priors)
+        scale = self.prior_price * float(self.use_priors)
+        penalty = (price + physics.gate_penalty(gate)) * scale
         if self.use_slots:
             traits = (seen, thing, situation.memory)
             outcome_mean, miss = self.by_traits(outcome_mean, traits, statistics.outcome)

@@ -116,7 +116,7 @@ def step(scene: scene_lib.Scene, worlds: World) -> tuple[World, Reading]:
         return sums, target
 
     def substep(carry, _):
-        now, felt = _physics(scene, fields, fragility, carry[0])
+        now, felt = physics_step(scene, fields, fragility, carry[0])
         sums, target = jax.vmap(add)(now, felt, carry[1])
         return (now, sums), target
 
@@ -212,7 +212,7 @@ def primitives(scene: scene_lib.Scene, object_id, qpos, broken) -> Primitives:
     )
 
 
-def _physics(scene, fields, fragility, worlds: World):
+def physics_step(scene, fields, fragility, worlds: World):
     """One physics step of W worlds -> World, (touch [W, 2, 3], impact [W, 3], table [W] Ns,
     depth [W] m, target [W, 5]); fields and fragility [W] Ns are those of each world's object.
     """

@@ -36,6 +36,7 @@ class LearnerSettings:
     beta_nll: float = 0.5
     memory_dropout: float = 0.5  # share of rows that must do without the grounding table
     feature_noise: float = 0.05  # standardised; keeps the looks of few objects from being a name
+    prior_price: float = 1.0  # scales what a correction of the prior costs
     use_action: bool = True  # False: the control that must fail
     use_priors: bool = True  # False: an ablation, as is the next (models/dynamics.py)
     use_slots: bool = True
@@ -59,6 +60,7 @@ def make_model(settings: LearnerSettings) -> dynamics.OutcomeModel:
         use_action=settings.use_action,
         use_priors=settings.use_priors,
         use_slots=settings.use_slots,
+        prior_price=settings.prior_price,
     )
 
 
