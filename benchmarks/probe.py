@@ -16,8 +16,10 @@ from typing import Any
 
 import jax
 
+import experiments
 from benchmarks import clock, workload
 from experiments import _launch
+from nsca_jax.training import parallel
 
 
 def measure(
@@ -34,7 +36,7 @@ def measure(
     The peak is the device's where it has memory of its own, else the process's.
     """
     settings, body = workload.load(preset, seeds, worlds, updates, things, pixels)
-    iterate, compile_s = _iteration(settings, body)
+    iterate, compile_s = _iteration(settings, body, parallel.devices_for(seeds))
     times = clock.interleave({"loop": iterate}, repeats)["loop"]
     return {
         "compile_s": compile_s,
@@ -58,7 +60,7 @@ def by_turns(
     return {name: times.wall_s for name, times in clock.interleave(works, repeats).items()}
 
 
-def _iteration(settings, body, devices: int = 1) -> tuple[Callable[[], None], float]:
+def _iteration(settings, body, devices: int) -> tuple[Callable[[], None], float]:
     """One iteration of the compiled loop, that waits for its end, and the seconds of compiling."""
     state, chunk = workload.start(settings, devices)
     begin = time.perf_counter()
@@ -71,6 +73,11 @@ def _iteration(settings, body, devices: int = 1) -> tuple[Callable[[], None], fl
         jax.block_until_ready(metrics)
 
     return iterate, compile_s
+
+
+def devices_of(seeds: int) -> int:
+    """With how many CPU devices an experiment of so many seeds starts."""
+    return parallel.shares(seeds, experiments.CORES)
 
 
 def run(*case: str | int, cache: str | None = None, host_devices: int = 1) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """Ratios against peers in one run: `make bench`, or `python -m benchmarks.run`.
 
-Physics against the C engine; the compiled loop at several batch sizes, its parts, and against a
-loop in which the host drives the C engine; a gradient step against PyTorch's, where that is
-installed; seeds together against one after another; seconds of compiling; peak memory. Prints a
-table and writes JSON. Every part is kept in runs/bench/ as soon as it is measured, until the report
-is whole: the same command goes on after the last one. `--only=torch` measures that part alone and
-puts it into the JSON that is there.
+Physics against the C engine; the compiled loop at several batch sizes, spread over the cores as
+experiments are, its parts, and against a loop in which the host drives the C engine; a gradient
+step against PyTorch's, where that is installed; seeds together against one after another; seconds
+of compiling; peak memory. Prints a table and writes JSON. Every part is kept in runs/bench/ as soon
+as it is measured, until the report is whole: the same command goes on after the last one.
+`--only=torch` measures that part alone and puts it into the JSON that is there.
 """
 
 import argparse
@@ -17,7 +17,6 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import experiments
 from benchmarks import (
     clock,
     floor,
@@ -30,7 +29,6 @@ from benchmarks import (
     workload,
 )
 from nsca_jax.reports import plain, results
-from nsca_jax.training import parallel
 
 PAPER_INTERACTIONS = 101_000
 PAPER_WORLDS = 80
@@ -149,10 +147,14 @@ def with_torch(path: Path, plan: Plan) -> dict[str, Any]:
 
 def compiling(plan: Plan) -> tuple[list, list]:
     """Figures: seconds to compile the laptop preset's loop from nothing, and with the cache."""
-    case = ("measure", "laptop", *plan.laptop, plan.updates, 1)
+    case, over = (
+        ("measure", "laptop", *plan.laptop, plan.updates, 1),
+        probe.devices_of(plan.laptop[0]),
+    )
     with tempfile.TemporaryDirectory() as cache:
         _say("compiling from nothing")
-        cold, *cached = [probe.run(*case, cache=cache)["compile_s"] for _ in range(3)]
+        found = [probe.run(*case, cache=cache, host_devices=over) for _ in range(3)]
+    cold, *cached = [one["compile_s"] for one in found]
     figure = functools.partial(clock.figure, unit="s")
     return [figure("compile_cold", values=[cold]), figure("compile_cached", values=cached)], []
 
@@ -180,7 +182,7 @@ def seeds_together(plan: Plan) -> tuple[list, list]:
     """
     figures, ratios = [], []
     for seeds, worlds in plan.together:
-        name, spread = f"{seeds}x{worlds}", parallel.shares(seeds, experiments.CORES)
+        name, spread = f"{seeds}x{worlds}", probe.devices_of(seeds)
         _say(f"{seeds} seeds of {worlds} worlds one after another, and together")
         case = "by_turns", "laptop", worlds, plan.updates, plan.repeats
         found = probe.run(*case, 1, 1, seeds, 1, seeds, spread, host_devices=spread)
@@ -214,7 +216,8 @@ def table(report: dict[str, Any]) -> str:
 
 def _probe(preset: str, seeds: int, worlds: int, plan: Plan) -> dict[str, Any]:
     _say(f"loop of {preset}, {seeds} x {worlds} worlds")
-    return probe.run("measure", preset, seeds, worlds, plan.updates, plan.repeats)
+    case = "measure", preset, seeds, worlds, plan.updates, plan.repeats
+    return probe.run(*case, host_devices=probe.devices_of(seeds))
 
 
 def _rate(name: str, found: dict[str, Any]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def measured(varied: str, value: int) -> dict[str, Any]:
     case = usual._replace(**{varied: value})
     print(f"{case} ...", file=sys.stderr, flush=True)
     sizes = case.seeds, case.worlds, 0, 2, case.things, case.pixels
-    found = probe.run("measure", "laptop", *sizes)
+    found = probe.run("measure", "laptop", *sizes, host_devices=probe.devices_of(case.seeds))
     rate = clock.rate("rate", "", found["interactions"], found["wall_s"])
     row = {"varied": varied, **case._asdict(), "interactions_per_s": rate["median"]}
     row |= {"low": rate["low"], "high": rate["high"]}
