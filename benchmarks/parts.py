@@ -1,8 +1,9 @@
 """One iteration taken apart: physics, sensing, learning; and the loop with the C engine as host.
 
-The peer steps the same worlds in the C engine on all cores, hands their course to the same senses
-and the same learner, and waits for them. It is spared the commands (which follow the hand's
-recorded path) and the contact forces (recorded too).
+Physics and the whole loop are spread over the devices as the launcher does it; senses and learner
+are timed on one. The peer steps the same worlds in the C engine on all cores, hands their course to
+the same senses and the same learner, and waits for them. It is spared the commands (which follow
+the hand's recorded path) and the contact forces (recorded too).
 """
 
 import functools
@@ -15,7 +16,7 @@ from mujoco import rollout as c_rollout
 
 from benchmarks import c_engine, clock, workload
 from nsca_jax.sim import env
-from nsca_jax.training import babbling
+from nsca_jax.training import babbling, parallel
 
 PARTS = ("physics", "sensing", "learning")
 
@@ -49,8 +50,11 @@ def _works(settings, body, pool, cores: int) -> dict[str, Callable[[], object]]:
     """The parts, the whole loop and the peer, each waiting for its own end."""
     keys, choice = workload.random_choice(settings.objects, settings.worlds)
     start = workload.spawn(body, keys, choice)
-    rollout = jax.jit(env.rollout)
-    _, readings = rollout(body.scene, start)
+    _, readings = jax.jit(env.rollout)(body.scene, start)
+    spread = parallel.spread_for(1, babbling.parts(settings))
+    over = parallel.Spread(spread.parts)  # the worlds of a roll-out are as apart as seeds are
+    rollout = jax.jit(parallel.over_seeds(env.rollout, over, (None, 0), (0, 1)))
+    apart = parallel.place(start, over, 0)
     senses = jax.jit(functools.partial(workload.sense, body, settings.camera))
     sense = functools.partial(senses, keys, choice)
 
@@ -63,8 +67,9 @@ def _works(settings, body, pool, cores: int) -> dict[str, Callable[[], object]]:
     rows = sense(readings)
     models = c_engine.models(body.scene.properties)
     run_c = c_engine.make_rollout(models, start, c_engine.commands(start, readings))
-    states = {name: workload.start(settings)[0] for name in ("learning", "loop", "c_host")}
-    program = workload.start(settings)[1].lower(body, states["loop"], 1).compile()
+    states = {name: workload.start(settings)[0] for name in ("learning", "c_host")}
+    states["loop"], chunk = workload.start(settings, spread)
+    program = chunk.lower(body, states["loop"], 1).compile()
     learner = learn.lower(states["learning"], rows).compile()
 
     def learning(name="learning", rows=rows):
@@ -80,7 +85,7 @@ def _works(settings, body, pool, cores: int) -> dict[str, Callable[[], object]]:
         learning("c_host", sense(readings.replace(qpos=qpos, qvel=qvel)))
 
     return {
-        "physics": lambda: jax.block_until_ready(rollout(body.scene, start)[1].qpos),
+        "physics": lambda: jax.block_until_ready(rollout(body.scene, apart)[1].qpos),
         "sensing": lambda: jax.block_until_ready(sense(readings)),
         "learning": learning,
         "loop": loop,

@@ -41,10 +41,10 @@ def _batch(body, models, worlds: int, repeats: int) -> tuple[list, list]:
     _, readings = rollout(body.scene, start)
     run_c = c_engine.make_rollout(models, start, c_engine.commands(start, readings))
     cores = os.cpu_count() or 1
-    devices = parallel.devices_for(worlds)
-    spread = parallel.over_seeds(env.rollout, devices, (None, 0), (0, 1))
-    apart = parallel.place(start, devices, 0)
-    rollout_all = jax.jit(spread).lower(body.scene, apart).compile()
+    over = parallel.Spread(parallel.devices_for(worlds))
+    everywhere = parallel.over_seeds(env.rollout, over, (None, 0), (0, 1))
+    apart = parallel.place(start, over, 0)
+    rollout_all = jax.jit(everywhere).lower(body.scene, apart).compile()
     with c_rollout.Rollout(nthread=0) as alone, c_rollout.Rollout(nthread=cores) as pool:
         times = clock.interleave(
             {

@@ -43,7 +43,7 @@ PREDICTIONS = (
         "a seed alone keeps more than one core at work, but not two",
     ),
     (
-        "devices_2_to_1_4x64",
+        "devices_to_1_4x64",
         "four seeds on two forced host devices, against one",
         1.2,
         "a program for each core waits at no kernel for the other core",

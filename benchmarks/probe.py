@@ -19,7 +19,7 @@ import jax
 import experiments
 from benchmarks import clock, workload
 from experiments import _launch
-from nsca_jax.training import parallel
+from nsca_jax.training import babbling, parallel
 
 
 def measure(
@@ -36,7 +36,8 @@ def measure(
     The peak is the device's where it has memory of its own, else the process's.
     """
     settings, body = workload.load(preset, seeds, worlds, updates, things, pixels)
-    iterate, compile_s = _iteration(settings, body, parallel.devices_for(seeds))
+    spread = parallel.spread_for(seeds, babbling.parts(settings))
+    iterate, compile_s = _iteration(settings, body, spread)
     times = clock.interleave({"loop": iterate}, repeats)["loop"]
     return {
         "compile_s": compile_s,
@@ -51,18 +52,19 @@ def by_turns(
 ) -> dict[str, list[float]]:
     """{"SEEDSxDEVICES": seconds [repeats] of one iteration}, the programs timed by turns.
 
-    `spread`: seeds, and how many devices share them, of one program after another.
+    `spread`: seeds, and how many devices share them or their work, of one program after another.
     """
     works = {}
     for seeds, devices in zip(spread[::2], spread[1::2], strict=True):
         settings, body = workload.load(preset, seeds, worlds, updates)
-        works[f"{seeds}x{devices}"], _ = _iteration(settings, body, devices)
+        over = parallel.spread_for(seeds, babbling.parts(settings), devices)
+        works[f"{seeds}x{devices}"], _ = _iteration(settings, body, over)
     return {name: times.wall_s for name, times in clock.interleave(works, repeats).items()}
 
 
-def _iteration(settings, body, devices: int) -> tuple[Callable[[], None], float]:
+def _iteration(settings, body, spread: parallel.Spread) -> tuple[Callable[[], None], float]:
     """One iteration of the compiled loop, that waits for its end, and the seconds of compiling."""
-    state, chunk = workload.start(settings, devices)
+    state, chunk = workload.start(settings, spread)
     begin = time.perf_counter()
     program = chunk.lower(body, state, 1).compile()
     compile_s = time.perf_counter() - begin
@@ -76,8 +78,8 @@ def _iteration(settings, body, devices: int) -> tuple[Callable[[], None], float]
 
 
 def devices_of(seeds: int) -> int:
-    """With how many CPU devices an experiment of so many seeds starts."""
-    return parallel.shares(seeds, experiments.CORES)
+    """With how many CPU devices babbling with so many seeds starts."""
+    return parallel.host_devices(seeds, experiments.CORES, parts=True)
 
 
 def run(*case: str | int, cache: str | None = None, host_devices: int = 1) -> dict[str, Any]:

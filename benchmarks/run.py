@@ -30,6 +30,7 @@ from benchmarks import (
 )
 from nsca_jax.reports import plain, results
 
+UNIT = "interactions/s"
 PAPER_INTERACTIONS = 101_000
 PAPER_WORLDS = 80
 
@@ -176,27 +177,31 @@ def loops(plan: Plan) -> tuple[list, list]:
 
 
 def seeds_together(plan: Plan) -> tuple[list, list]:
-    """(figures, ratios): seeds one after another, in one program, and as the launcher spreads them.
+    """(figures, ratios): seeds one after another, and together; spread over devices as the launcher
+    does it, and on one device.
 
     One seed after another costs each what it costs alone.
     """
     figures, ratios = [], []
     for seeds, worlds in plan.together:
-        name, spread = f"{seeds}x{worlds}", probe.devices_of(seeds)
         _say(f"{seeds} seeds of {worlds} worlds one after another, and together")
+        name, over = f"{seeds}x{worlds}", probe.devices_of(seeds)
         case = "by_turns", "laptop", worlds, plan.updates, plan.repeats
-        found = probe.run(*case, 1, 1, seeds, 1, seeds, spread, host_devices=spread)
-        alone, one, many = (
-            clock.rate(f"turns_{name}_{how}", "interactions/s", count * worlds, found[key])
-            for how, key, count in (
-                ("alone", "1x1", 1),
-                ("on_1_device", f"{seeds}x1", seeds),
-                ("spread", f"{seeds}x{spread}", seeds),
-            )
-        )
-        figures += [alone, one, many]
-        ratios.append(clock.ratio(f"seed_cost_{name}", alone, many))
-        ratios.append(clock.ratio(f"devices_{spread}_to_1_{name}", many, one))
+        programs = {"alone": (1, probe.devices_of(1)), "alone_on_1": (1, 1), "on_1": (seeds, 1)}
+        programs["together"] = seeds, over
+        asked = [number for program in programs.values() for number in program]
+        found = probe.run(*case, *asked, host_devices=max(asked[1::2]))
+        rate = {
+            how: clock.rate(f"{how}_{name}", UNIT, count * worlds, found[f"{count}x{devices}"])
+            for how, (count, devices) in programs.items()
+        }
+        figures += rate.values()
+        ratios += [
+            clock.ratio(f"seed_cost_{name}", rate["alone"], rate["together"]),
+            clock.ratio(f"seed_cost_on_1_device_{name}", rate["alone_on_1"], rate["on_1"]),
+            clock.ratio(f"devices_to_1_alone_{name}", rate["alone"], rate["alone_on_1"]),
+            clock.ratio(f"devices_to_1_{name}", rate["together"], rate["on_1"]),
+        ]
     return figures, ratios
 
 
@@ -221,7 +226,7 @@ def _probe(preset: str, seeds: int, worlds: int, plan: Plan) -> dict[str, Any]:
 
 
 def _rate(name: str, found: dict[str, Any]) -> dict[str, Any]:
-    return clock.rate(name, "interactions/s", found["interactions"], found["wall_s"])
+    return clock.rate(name, UNIT, found["interactions"], found["wall_s"])
 
 
 def _say(what: str) -> None:

@@ -16,7 +16,7 @@ from experiments import babble
 from nsca_jax import objects, types
 from nsca_jax.sensors import camera as camera_lib
 from nsca_jax.sim import env
-from nsca_jax.training import babbling, experience
+from nsca_jax.training import babbling, experience, parallel
 
 # the learner that the target for the loop's rate is set for, else as `laptop`: 236,000 parameters
 # in all members, one update a control step
@@ -51,11 +51,11 @@ def load(preset: str, seeds: int, worlds: int, updates: int = 0, things: int = 0
     return babble.settings_of(config, "competence", count), body
 
 
-def start(settings: babbling.BabbleSettings, devices: int = 1):
+def start(settings: babbling.BabbleSettings, spread: parallel.Spread = parallel.ONE_DEVICE):
     """(compiled init's TrainState, chunk) of the one compiled loop."""
-    init, chunk = babbling.make_train(settings, devices)
+    init, chunk = babbling.make_train(settings, spread)
     keys = jax.random.split(jax.random.key(0), settings.seeds)
-    return babbling.place(settings, jax.jit(init)(keys), devices), chunk
+    return babbling.place(settings, jax.jit(init)(keys), spread), chunk
 
 
 def random_choice(things: int, worlds: int):

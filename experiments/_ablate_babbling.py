@@ -167,24 +167,24 @@ def live(config, has: Given, condition: str, numbers: list[int], tell=lambda don
     loss [S, P]; contact [S], the share of interactions in which hand or table met the object.
     """
     settings = settings_of(config, len(numbers), condition)
-    devices = parallel.devices_for(settings.seeds)
-    init, chunk = babbling.make_train(settings, devices)
+    spread = parallel.Spread(parallel.devices_for(settings.seeds))
+    init, chunk = babbling.make_train(settings, spread)
     settle = babbling.make_settle(settings)
     body = has.forced if settings.forced else has.astray
     if body is None:
         body = experience.make_body(objects.load(config.objects_a).properties)
     first = SHAM_OFFSET if condition == ablation.SHAM else 0
     keys = jax.vmap(jax.random.key)(first + jnp.asarray(numbers))
-    state, points = babbling.place(settings, jax.jit(init)(keys), devices), []
+    state, points = babbling.place(settings, jax.jit(init)(keys), spread), []
     length = settings.iterations // settings.stages
     for done in range(config.chunk, settings.iterations + 1, config.chunk):
         state, metrics = chunk(body, state, config.chunk)
-        lived = parallel.gather(state.replace(buffer=None), devices)
+        lived = parallel.gather(state.replace(buffer=None), spread)
         figures = ablation.judge(settings, lived, has.bench, len(config.tasks))
         points.append(jax.device_get(figures | {"loss": metrics["loss"].mean(0)}))
         if settings.stiffness and done % length == 0:
-            settled = settle(parallel.gather(state, devices))
-            state = babbling.place(settings, settled, devices)
+            settled = settle(parallel.gather(state, spread))
+            state = babbling.place(settings, settled, spread)
         tell(done / settings.iterations)
     curves = {name: np.stack([p[name] for p in points], 1) for name in points[0]}
     acted = settings.iterations * settings.worlds

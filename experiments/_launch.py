@@ -39,16 +39,18 @@ def launch(
     main: Main,
     check: Callable[[Any], None] | None = None,
     steering: Sequence[str] = (),
+    shares_seeds: bool = False,
 ) -> Never:
     """Runs the experiment `name` by its command line, and exits.
 
     `check(config)` may refuse a config before any work, by ValueError or BadInput. `steering` names
-    fields that another call in the same workdir may change (see `Run`).
+    fields that another call in the same workdir may change (see `Run`). `shares_seeds`: several
+    devices may work on one seed.
     """
-    sys.exit(_launch(name, main, check, steering))
+    sys.exit(_launch(name, main, check, steering, shares_seeds))
 
 
-def _launch(name: str, main: Main, check, steering: Sequence[str]) -> int:
+def _launch(name: str, main: Main, check, steering: Sequence[str], shares_seeds: bool) -> int:
     try:
         command = _config.parse(name, sys.argv[1:])
         if command.help:
@@ -56,7 +58,7 @@ def _launch(name: str, main: Main, check, steering: Sequence[str]) -> int:
             return 0
         config: Any = command.config
         spare_the_collector()
-        set_up_jax(config.get("seeds"))
+        set_up_jax(config.get("seeds"), shares_seeds)
         if check is not None:
             check(config)
         run = Run(name, command.workdir, config.to_dict(), steering)
@@ -120,14 +122,16 @@ def spare_the_collector() -> None:
     gc.set_threshold(20_000)
 
 
-def set_up_jax(seeds: int | None = None) -> None:
+def set_up_jax(seeds: int | None = None, shares_seeds: bool = False) -> None:
     """Before anything compiles: the persistent compilation cache, and so many CPU devices that the
-    cores share these seeds (nsca_jax/training/parallel.py); a GPU's are counted by itself.
+    cores share these seeds, or each of them (nsca_jax/training/parallel.py); a GPU's devices are
+    counted by itself.
     """
     said = jax.config.jax_num_cpu_devices  # pyright: ignore[reportAttributeAccessIssue]
     if said < 1:  # neither by the environment nor by an earlier call
         cores = experiments.CORES
-        jax.config.update("jax_num_cpu_devices", parallel.shares(max(1, seeds or cores), cores))
+        count = parallel.host_devices(max(1, seeds or cores), cores, shares_seeds)
+        jax.config.update("jax_num_cpu_devices", count)
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = os.environ.get("JAX_COMPILATION_CACHE_DIR") or str(home / "nsca_jax" / "xla")
     jax.config.update("jax_compilation_cache_dir", folder)

@@ -170,26 +170,33 @@ def judge(settings: babbling.BabbleSettings, stage: Stage, state: babbling.Train
 
 
 @functools.cache
-def make_train(settings: babbling.BabbleSettings, devices: int):
+def make_train(settings: babbling.BabbleSettings, spread: parallel.Spread):
     """(init, chunk), both compiled; kept, so that what is compiled ahead is what runs."""
-    init, chunk = babbling.make_train(settings, devices)
+    init, chunk = babbling.make_train(settings, spread)
     return jax.jit(init), chunk
+
+
+def spread_of(config, settings: babbling.BabbleSettings) -> parallel.Spread:
+    """Seeds over the devices; the work of few seeds too, but for that of MuJoCo Warp."""
+    parts = babbling.parts(settings) if config.backend == "jax" else 1
+    return parallel.spread_for(settings.seeds, parts)
 
 
 def need_disk(config, run) -> None:
     """Refuses to begin where the disk has no room for what the arms will save."""
     todo = [arm for arm in config.arms if not _done(run, arm).exists()]
     settings = settings_of(config, "competence", _known(config, objects.load(config.objects_a)))
-    init, _ = make_train(settings, parallel.devices_for(config.seeds))
+    init, _ = make_train(settings, spread_of(config, settings))
     run.need_disk(jax.eval_shape(init, _keys(config)), len(todo))
 
 
 def compile_arm(config, arm: str, known: int, body: experience.Body) -> None:
     """Compiles what `run_arm` will run."""
-    settings, devices = settings_of(config, arm, known), parallel.devices_for(config.seeds)
-    init, chunk = make_train(settings, devices)
+    settings = settings_of(config, arm, known)
+    spread = spread_of(config, settings)
+    init, chunk = make_train(settings, spread)
     keys = _keys(config)
-    state = babbling.layout(settings, jax.eval_shape(init, keys), devices)
+    state = babbling.layout(settings, jax.eval_shape(init, keys), spread)
     chunk.lower(body, state, config.chunk).compile()
     init.lower(keys).compile()
 
@@ -205,24 +212,24 @@ def run_arm(config, run, arm: str, stage: Stage, number: int) -> dict:
     if done.exists():
         return _parts.load(done)
     settings = settings_of(config, arm, stage.known)
-    devices = parallel.devices_for(config.seeds)
-    init, chunk = make_train(settings, devices)
+    spread = spread_of(config, settings)
+    init, chunk = make_train(settings, spread)
     keys = _keys(config)
     state = run.restore(jax.eval_shape(init, keys), name=arm)
     state = init(keys) if state is None else state
-    state = babbling.place(settings, state, devices)
+    state = babbling.place(settings, state, spread)
     total = total_iterations(config)
     while (iteration := int(state.iteration)) < total:
         state, metrics = chunk(stage.body, state, min(config.chunk, total - iteration))
         iteration = int(state.iteration)
         run.tell_faults(arm, faults.found(state.learner.optimiser))
-        lived = parallel.gather(state.replace(buffer=None), devices)
+        lived = parallel.gather(state.replace(buffer=None), spread)
         figures = _log(run, arm, settings, stage, lived, metrics)
         run.save(iteration, state, name=arm)
         run.progress(number * total + iteration, len(config.arms) * total, "it", **figures)
         if run.stopping:
             raise run.interrupted()
-    lived = parallel.gather(state.replace(buffer=None), devices)
+    lived = parallel.gather(state.replace(buffer=None), spread)
     record = claims_lib.record(settings, stage, lived, judge(settings, stage, lived))
     run.save_weights(arm, first_seed(lived.learner), arm=arm)
     run.write_arrays(done, record)
@@ -332,4 +339,4 @@ def main(config, run) -> dict:
 
 
 if __name__ == "__main__":
-    _launch.launch("babble", main, check)
+    _launch.launch("babble", main, check, shares_seeds=True)

@@ -73,7 +73,7 @@ def test_the_quick_run_writes_every_kind_of_figure(tmp_path):
     assert {
         "loop_1x8",
         "seed_cost_2x8",
-        "devices_2_to_1_2x8",
+        "devices_to_1_2x8",
         "loop_to_c_host",
         "memory_2x8",
     } <= set(found)

@@ -14,6 +14,7 @@ Interactions are carried out as they are chosen, or drawn from a `Recording` mad
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -90,39 +91,49 @@ class TrainState:
     iteration: jax.Array  # [] int32
 
 
-def make_train(settings: BabbleSettings, devices: int = 1) -> tuple[Callable, Callable]:
+def make_train(
+    settings: BabbleSettings, spread: parallel.Spread = parallel.ONE_DEVICE
+) -> tuple[Callable, Callable]:
     """(init(keys [S]) -> TrainState, chunk(body, state, iterations) -> (TrainState, metrics)).
 
     metrics have a leading axis of iterations: loss [n, S], error [n, S], region [n, S, B].
-    `devices` divides the seeds; where there are several, `chunk` takes a state from `place`.
+    `spread` divides the seeds, and the worlds and the batch of each; where it is over several
+    devices, `chunk` takes a state from `place`.
     """
     init = functools.partial(_init, settings)
-    share = dataclasses.replace(settings, seeds=settings.seeds // devices)
+    share = dataclasses.replace(settings, seeds=settings.seeds // spread.seeds)
     axes = seed_axes(settings)
 
     @functools.partial(
         jax.jit,
         static_argnums=2,
         donate_argnums=1,
-        out_shardings=parallel.shardings(devices, (axes, 1)),
+        out_shardings=parallel.shardings(spread, (axes, 1)),
+        compiler_options=parallel.compiler_options(spread),
     )
     def chunk(body: experience.Body, state: TrainState, iterations: int):
         def one_device(body, state):
-            return jax.lax.scan(lambda s, _: _iterate(share, body, s), state, None, iterations)
+            once = functools.partial(_iterate, share, body, spread.parts)
+            return jax.lax.scan(lambda s, _: once(s), state, None, iterations)
 
-        return parallel.over_seeds(one_device, devices, (None, axes), (axes, 1))(body, state)
+        return parallel.over_seeds(one_device, spread, (None, axes), (axes, 1))(body, state)
 
     return init, chunk
 
 
-def place(settings: BabbleSettings, state: TrainState, devices: int) -> TrainState:
-    """`state` laid out over so many devices."""
-    return parallel.place(state, devices, seed_axes(settings))
+def parts(settings: BabbleSettings) -> int:
+    """Into how many equal pieces a seed's worlds and batches go, at most."""
+    return math.gcd(settings.worlds, settings.learner.batch)
 
 
-def layout(settings: BabbleSettings, shapes: TrainState, devices: int) -> TrainState:
+def place(settings: BabbleSettings, state: TrainState, spread: parallel.Spread) -> TrainState:
+    """`state` laid out over the devices."""
+    return parallel.place(state, spread, seed_axes(settings))
+
+
+def layout(settings: BabbleSettings, shapes: TrainState, spread: parallel.Spread) -> TrainState:
     """`shapes` of a state, as `place` would lay it out: to compile `chunk` before there is one."""
-    return parallel.layout(shapes, devices, seed_axes(settings))
+    return parallel.layout(shapes, spread, seed_axes(settings))
 
 
 def seed_axes(settings: BabbleSettings) -> TrainState:
@@ -201,19 +212,23 @@ def _init(settings: BabbleSettings, keys) -> TrainState:
     )
 
 
-def _iterate(settings: BabbleSettings, body: experience.Body, state: TrainState):
-    """One iteration: S x B interactions, then `updates` gradient steps."""
+def _iterate(settings: BabbleSettings, body: experience.Body, devices: int, state: TrainState):
+    """One iteration: S x B interactions, then `updates` gradient steps.
+
+    So many devices hold these seeds and share the work: all but the choice and the appraisal.
+    """
     keys = jax.vmap(jax.random.fold_in, (0, None))(state.keys, state.iteration + 1)
     choose_keys, world_keys, learn_keys = jax.vmap(jax.random.split, (0, None))(keys, 3).T
     region, choice = _choose(settings, state, choose_keys)
     worlds = jax.vmap(lambda k: jax.random.split(k, settings.worlds))(world_keys)
     worlds, choice = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (worlds, choice))
-    rows = _act(settings, body, worlds, choice, region.reshape(-1))
+    act = parallel.over_worlds(functools.partial(_act, settings, body), devices)
+    rows = act(worlds, choice, region.reshape(-1))
     rows = jax.tree.map(lambda x: x.reshape(settings.seeds, settings.worlds, *x.shape[1:]), rows)
 
     state, error = _appraise(settings, state, region, rows)
     state = _remember(settings, state, rows, learn_keys)
-    state, loss = _learn(settings, state, learn_keys)
+    state, loss = _learn(settings, state, learn_keys, devices)
     state = _age(settings, state, region, rows)
     return state, {"loss": loss, "error": error, "region": region}
 
@@ -320,7 +335,7 @@ def _remember(settings: BabbleSettings, state: TrainState, rows: types.Interacti
     return state.replace(buffer=buffer, table=table, shuffled=shuffled)
 
 
-def _learn(settings: BabbleSettings, state: TrainState, keys):
+def _learn(settings: BabbleSettings, state: TrainState, keys, devices: int = 1):
     """`updates` gradient steps per seed on replayed rows -> (TrainState, mean loss [S])."""
     things = jnp.arange(settings.objects)
     memory_rows = jax.vmap(lambda table: own_memory(settings, table, things))(state.table)
@@ -331,7 +346,7 @@ def _learn(settings: BabbleSettings, state: TrainState, keys):
         draw = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
         rows, valid = replay.sample(state.buffer, draw, settings.learner.batch, recent)
         memory = jax.vmap(lambda m, i: m[i])(memory_rows, rows.object_id)
-        one = functools.partial(learning.update, settings.learner)
+        one = functools.partial(learning.update, settings.learner, devices=devices)
         learners, losses = jax.vmap(one)(learners, rows, memory, valid, draw)
         if settings.stiffness:
             held = jax.vmap(consolidation.pull_back, (0, 0, None))

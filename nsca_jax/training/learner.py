@@ -15,7 +15,7 @@ from flax import struct
 
 from nsca_jax import types
 from nsca_jax.models import dynamics, ensemble, normalise
-from nsca_jax.training import faults, outcome_loss
+from nsca_jax.training import faults, outcome_loss, parallel
 
 PRIOR_RATE = 10.0  # the prior's weight learns this much faster than the networks
 
@@ -147,27 +147,36 @@ def predict(settings: LearnerSettings, params, statistics: dynamics.Statistics, 
     return ensemble.apply_ensemble(make_model(settings), params, seen, statistics)
 
 
-def loss(settings: LearnerSettings, params, statistics, rows, memory, valid, key):
-    """Scalar loss of a batch [B]; some rows must do without the memory input [B, 10]."""
+def loss(settings: LearnerSettings, params, statistics, rows, memory, valid, key, devices: int = 1):
+    """Scalar loss of a batch [B]; some rows must do without the memory input [B, 10].
+
+    Where several devices share the seed, it is that of this one's part of the batch.
+    """
     drop_key, noise_key = jax.random.split(key)
     keep = jax.random.bernoulli(drop_key, 1 - settings.memory_dropout, valid.shape)
     seen = situation(statistics, rows, memory * keep[:, None])
     noise = settings.feature_noise * jax.random.normal(noise_key, seen.features.shape)
     seen = seen.replace(features=seen.features + noise)
+    batch = seen, targets(statistics, rows), valid
+    seen, truth, valid = parallel.part_of(batch, devices)
     out = ensemble.apply_ensemble(make_model(settings), params, seen, statistics)
     mask = jnp.broadcast_to(valid, (settings.members, *valid.shape))
-    value, _ = outcome_loss.outcome_loss(out, targets(statistics, rows), mask, settings.beta_nll)
+    value, _ = outcome_loss.outcome_loss(out, truth, mask, settings.beta_nll)
     return value
 
 
-def update(settings: LearnerSettings, state: LearnerState, rows, memory, valid, key):
+def update(
+    settings: LearnerSettings, state: LearnerState, rows, memory, valid, key, devices: int = 1
+):
     """One gradient step on a batch [B] -> (LearnerState, loss []).
 
-    A learner at fault (training/faults.py) is left as it is, and its loss is NaN from then on.
+    So many devices share the seed, and the batch (training/parallel.py). A learner at fault
+    (training/faults.py) is left as it is, and its loss is NaN from then on.
     """
     value, grads = jax.value_and_grad(
-        lambda p: loss(settings, p, state.statistics, rows, memory, valid, key)
+        lambda p: loss(settings, p, state.statistics, rows, memory, valid, key, devices)
     )(state.params)
+    value, grads = parallel.mean_of_parts((value, grads), devices)
     steps, optimiser = make_optimiser(settings).update(
         grads, state.optimiser, state.params, loss=value
     )
