@@ -50,7 +50,7 @@ def launch(
     sys.exit(_launch(name, main, check, steering, shares_seeds))
 
 
-def _launch(name: str, main: Main, check, steering: Sequence[str], shares_seeds: bool) -> int:
+def _launch(name: str, main: Main, check, steering: Sequence[str], shares_seeds=False) -> int:
     try:
         command = _config.parse(name, sys.argv[1:])
         if command.help:

@@ -84,7 +84,10 @@ class Run:
 
     @property
     def compile_s(self) -> float:
-        """Seconds of XLA's compiler, or of loading what it compiled before, over all parts."""
+        """Seconds of XLA's compiler, or of loading what it compiled before, over all parts.
+
+        Of two programs that are compiled side by side both count.
+        """
         return self._resume["compile_s"] + sum(_compilations()) - self._compiled
 
     def log(self, step: int, figures: Mapping[str, Any]) -> None:

@@ -3,6 +3,9 @@
 devices are forced before JAX starts.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# (a struct's replace)
+
 import dataclasses
 import json
 import os

@@ -7,7 +7,7 @@ A = len(HORIZONS) of them judged.
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
 # (jnp functions that return one array; a struct's fields)
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -75,10 +75,11 @@ def forecast(model, learner: temporal.Learner, of: temporal.Tracks, row, now) ->
 
 def uncorrected(learner: temporal.Learner) -> temporal.Learner:
     """The learner without its corrections of innate physics: what that foresees by itself."""
-    step = learner.params["params"]["step"]
-    silent = jax.tree.map(jnp.zeros_like, step["residual"])
-    inner = {**learner.params["params"], "step": {**step, "residual": silent}}
-    return learner.replace(params={**learner.params, "params": inner})
+    tree: Any = learner.params
+    params = tree["params"]
+    silent = jax.tree.map(jnp.zeros_like, params["step"]["residual"])
+    step = {**params["step"], "residual": silent}
+    return learner.replace(params={"params": {**params, "step": step}})
 
 
 def squared_error(foreseen: Forecast, truth_m: np.ndarray) -> np.ndarray:
