@@ -46,11 +46,13 @@ def devices_for(seeds: int) -> int:
 def spread_for(seeds: int, parts: int, devices: int = 0) -> Spread:
     """Seeds over so many devices (0: all local ones), and each one's work over those left.
 
-    `parts`: the work of a seed is that many equal pieces.
+    `parts`: the work of a seed is that many equal pieces. Only a CPU's devices share a seed: what
+    one seed has to do does not fill a GPU.
     """
     devices = devices or jax.local_device_count()
     over = _most(seeds, devices)
-    return Spread(over, _most(parts, devices // over))
+    left = devices // over if jax.default_backend() == "cpu" else 1
+    return Spread(over, _most(parts, left))
 
 
 def _most(count: int, devices: int) -> int:
@@ -181,7 +183,7 @@ def shardings(spread: Spread, axes: Any) -> Any:
 
 def compiler_options(spread: Spread) -> dict[str, int] | None:
     """For `jit`: devices that share a seed wait for each other as long as it takes."""
-    if spread.parts == 1 or jax.default_backend() != "cpu":
+    if spread.parts == 1:
         return None
     return {"xla_cpu_collective_call_terminate_timeout_seconds": PATIENCE_S}
 
