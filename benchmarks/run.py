@@ -148,10 +148,8 @@ def with_torch(path: Path, plan: Plan) -> dict[str, Any]:
 
 def compiling(plan: Plan) -> tuple[list, list]:
     """Figures: seconds to compile the laptop preset's loop from nothing, and with the cache."""
-    case, over = (
-        ("measure", "laptop", *plan.laptop, plan.updates, 1),
-        probe.devices_of(plan.laptop[0]),
-    )
+    case = "measure", "laptop", *plan.laptop, plan.updates, 1
+    over = probe.devices_of(plan.laptop[0])
     with tempfile.TemporaryDirectory() as cache:
         _say("compiling from nothing")
         found = [probe.run(*case, cache=cache, host_devices=over) for _ in range(3)]
