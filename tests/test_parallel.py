@@ -74,7 +74,8 @@ def test_the_parts_of_a_batch_have_the_gradient_of_the_whole():
     rows = jax.tree.map(
         lambda x: jax.random.normal(next(keys), x.shape) if x.dtype.kind == "f" else x, row
     )
-    batch = rows, jnp.zeros((8, dynamics.MEMORY)), jnp.ones(8, bool), key
+    valid = jnp.arange(8) < 5  # four in the first part, one in the second
+    batch = rows, jnp.zeros((8, dynamics.MEMORY)), valid, key
 
     def gradient(devices):
         def loss(params):

@@ -150,7 +150,8 @@ def predict(settings: LearnerSettings, params, statistics: dynamics.Statistics, 
 def loss(settings: LearnerSettings, params, statistics, rows, memory, valid, key, devices: int = 1):
     """Scalar loss of a batch [B]; some rows must do without the memory input [B, 10].
 
-    Where several devices share the seed, it is that of this one's part of the batch.
+    Where several devices share the seed, it is that of this one's part of the batch, weighted by
+    its valid rows, so that the mean over devices is the loss of the whole.
     """
     drop_key, noise_key = jax.random.split(key)
     keep = jax.random.bernoulli(drop_key, 1 - settings.memory_dropout, valid.shape)
@@ -158,11 +159,13 @@ def loss(settings: LearnerSettings, params, statistics, rows, memory, valid, key
     noise = settings.feature_noise * jax.random.normal(noise_key, seen.features.shape)
     seen = seen.replace(features=seen.features + noise)
     batch = seen, targets(statistics, rows), valid
-    seen, truth, valid = parallel.part_of(batch, devices)
+    seen, truth, mine = parallel.part_of(batch, devices)
     out = ensemble.apply_ensemble(make_model(settings), params, seen, statistics)
-    mask = jnp.broadcast_to(valid, (settings.members, *valid.shape))
+    mask = jnp.broadcast_to(mine, (settings.members, *mine.shape))
     value, _ = outcome_loss.outcome_loss(out, truth, mask, settings.beta_nll)
-    return value
+    if devices == 1:
+        return value
+    return value * devices * jnp.sum(mine) / jnp.maximum(jnp.sum(valid), 1)
 
 
 def update(
